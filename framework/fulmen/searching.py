@@ -1,0 +1,149 @@
+"""The contracts of architecture and hyperparameter search: what a searcher and an engine must do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+JSON = None | bool | int | float | str | list[Any] | dict[str, Any]
+EvaluationStatus = Literal["ok", "invalid", "nan", "stuck", "timeout", "oom", "crash", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing to evaluate.
+
+    Attributes:
+        id: Unique in its study, given by the core in the order of asking.
+        overlay: Dotted keys as ``--print_config`` shows them (``model.init_args.lr``) and plain
+            values, applied after all files and options; lists are replaced whole.
+        parents: The ids that it came from.
+        fidelity: The budget it is evaluated at, as an overlay.
+        seed: What ``seed_everything`` is given.
+        note: Whatever the searcher wants to keep beside it; plain data.
+    """
+
+    id: int
+    overlay: Mapping[str, JSON]
+    parents: tuple[int, ...] = ()
+    fidelity: Mapping[str, JSON] = field(default_factory=dict)
+    seed: int = 0
+    note: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluating a candidate gave.
+
+    Attributes:
+        values: Objective name to value.
+        status: ``ok``, or how it failed. With a ``failure`` and no status of its own: ``crash``.
+        failure: Why it failed, in one line, or None.
+        seconds: How long it took.
+        artifacts: Name to path of what it left.
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    status: EvaluationStatus = "ok"
+    failure: str | None = None
+    seconds: float = 0.0
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.failure is not None and self.status == "ok":
+            object.__setattr__(self, "status", "crash")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One quantity that a search optimises.
+
+    Attributes:
+        name: Its name in tables and in ``Evaluation.values``.
+        mode: ``max`` or ``min``.
+        source: Where the value comes from: ``{"metric": "val_f1"}``, ``{"cost": "latency"}`` or
+            ``{"analyzer": {"class_path": ..., "init_args": ...}, "scalar": "key"}``.
+        bound: A candidate beyond it is infeasible; None for no bound.
+    """
+
+    name: str
+    mode: Literal["max", "min"]
+    source: Mapping[str, JSON]
+    bound: float | None = None
+
+
+class Searcher(ABC):
+    """Proposes candidates. The core owns the loop, the study, budgets and resuming."""
+
+    @abstractmethod
+    def ask(self) -> Candidate | None:
+        """Return the next candidate, or None for nothing now; with none in flight the search ends."""
+
+    @abstractmethod
+    def tell(self, candidate: Candidate, evaluation: Evaluation) -> None:
+        """Take in a result: once per id, in any order, failures too."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, JSON]:
+        """Return the searcher's whole state as plain data."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, JSON]) -> None:
+        """Take back what ``state_dict`` returned."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One independent piece of work, as plain data.
+
+    Attributes:
+        key: Names the task in its run: the same key is the same work.
+        function: Import string, ``"package.module:function"``.
+        arguments: Positional arguments; plain data.
+        setup: Import string of a function that a worker calls once, whose result every task of
+            that worker gets as its first argument; or None.
+        setup_arguments: The arguments of ``setup``.
+    """
+
+    key: str
+    function: str
+    arguments: tuple[Any, ...] = ()
+    setup: str | None = None
+    setup_arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: its plain result, or one line of why it failed."""
+
+    key: str
+    result: Any = None
+    failure: str | None = None
+    seconds: float = 0.0
+
+
+class Engine(ABC):
+    """Runs tasks for searches and for ``AnalysisContext.map``. Results cross as plain data."""
+
+    @property
+    @abstractmethod
+    def slots(self) -> int:
+        """How many tasks may usefully be in flight."""
+
+    @abstractmethod
+    def submit(self, task: Task) -> None:
+        """Accept a task; returns at once."""
+
+    @abstractmethod
+    def poll(self, timeout: float) -> list[Outcome]:
+        """Return what has finished, waiting at most ``timeout`` seconds for the first."""
+
+    @abstractmethod
+    def cancel(self, key: str) -> None:
+        """Drop a task that has not finished."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop the workers and free what they hold."""

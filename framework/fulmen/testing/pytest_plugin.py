@@ -1,0 +1,1 @@
+"""Fixtures for the tests of plugins; loaded by pytest wherever fulmen is installed."""
