@@ -31,7 +31,7 @@ PUBLIC = {
 ADAPTERS = {
     *("__init__", "plugin"),
     *("callbacks", "strategy", "searcher", "analyzer", "engine"),
-    *("classifier", "data"),
+    *("classifier", "image_data", "digits", "idx", "npz"),  # fulmen_vision: a model and its data modules
 }
 
 
