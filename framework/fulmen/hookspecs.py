@@ -76,7 +76,9 @@ class Command:
 
 
 CORE_KINDS = (
-    Kind("strategy", "lightning.pytorch.strategies:Strategy", "How a Trainer runs over processes and devices."),
+    Kind(
+        "strategy", "lightning.pytorch.strategies:Strategy", "How a Trainer runs over processes and devices."
+    ),
     Kind("callback", "lightning.pytorch.callbacks:Callback", "Code that hooks into a Trainer's loop."),
     Kind("searcher", "fulmen.searching:Searcher", "Proposes candidates and learns from their evaluation."),
     Kind("analyzer", "fulmen.analysis:Analyzer", "Examines a model or data and writes a report."),

@@ -40,7 +40,9 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
 
 def is_rank_zero() -> bool:
     """Whether this process speaks for the run (by the variables that launchers set)."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+    return all(
+        os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+    )
 
 
 def _bar(iterable: Iterable[T], label: str, total: int | None) -> Iterator[T]:

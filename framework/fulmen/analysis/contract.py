@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -28,7 +28,9 @@ class Mapper(Protocol):
         items: Sequence[Any],
         label: str,
         setup: tuple[Callable[..., Any], tuple[Any, ...]] | None = None,
-    ) -> list[Any]: ...
+    ) -> list[Any]:
+        """Return the results in the order of the items; see ``AnalysisContext.map``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class AnalysisContext:
         run_dir: The folder of this run; the report is written there for you.
         seed: What ``seed_everything`` was given.
         device: Where to compute.
+        checkpoint: What the checkpoint holds beside the weights (``callbacks``, ``hyper_parameters``),
+            or None if none was given.
         mapper: What ``map`` runs on.
     """
 
@@ -51,6 +55,7 @@ class AnalysisContext:
     run_dir: Path
     seed: int
     device: torch.device
+    checkpoint: Mapping[str, Any] | None
     mapper: Mapper
 
     def progress(self, iterable: Iterable[T], label: str) -> Iterator[T]:

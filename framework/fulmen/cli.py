@@ -1,0 +1,266 @@
+"""FulmenCLI: LightningCLI with short names, checked input, one-line errors and the verb ``analyze``."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from fulmen import exits
+from fulmen.artifacts import require_writable
+from fulmen.config import arguments, checkpoint_options, short_names
+from fulmen.config.parse_log import parse_log
+from fulmen.config.parser import CheckedConfigFile, RunnerParser
+from fulmen.errors import ConfigError
+from fulmen.host import host, one_line
+from fulmen.runner import Runner
+from fulmen.saved_config import SavedConfig
+
+log = logging.getLogger(__name__)
+
+
+class FulmenCLI(LightningCLI):
+    """LightningCLI with fulmen's Runner; the parameters are LightningCLI's.
+
+    In a script of yours it behaves as LightningCLI does, and takes the names of installed components
+    wherever a class is expected. ``trainer_class`` defaults to `Runner`, ``parser_class`` to
+    `RunnerParser`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = inspect.signature(LightningCLI.__init__).bind(self, *args, **kwargs).arguments
+        given.pop("self")
+        given.setdefault("trainer_class", Runner)
+        given.setdefault("parser_class", RunnerParser)
+        short_names.install()
+        parse_log.clear()
+        self._verb: str | None = None
+        with exits.exit_statuses():
+            super().__init__(**given)
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the verbs, and which of their arguments the command line does not take."""
+        return {**LightningCLI.subcommands(), "analyze": {"model", "datamodule", "config"}}
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Return a parser whose ``--config`` looks at each file before it is parsed."""
+        kwargs.setdefault("dump_header", [f"lightning.pytorch=={version('lightning')}"])
+        parser = self.parser_class(**kwargs)
+        parser.add_argument(
+            "-c",
+            "--config",
+            action=CheckedConfigFile,
+            help="Path to a configuration file in json or yaml format.",
+        )
+        return parser
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add trainer, model and data; an analysis may do without a model."""
+        if self._verb != "analyze":
+            super().add_core_arguments_to_parser(parser)
+            return
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        defaults = {
+            f"trainer.{key}": value for key, value in self.trainer_defaults.items() if key != "callbacks"
+        }
+        parser.set_defaults(defaults)
+        for base, key, subclasses in (
+            (self._model_class, "model", self.subclass_mode_model),
+            (self._datamodule_class, "data", self.subclass_mode_data),
+        ):
+            parser.add_lightning_class_args(base, key, subclass_mode=subclasses, required=False)
+
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        if not hasattr(self.trainer_class, "analyze"):  # a Trainer of the user's own
+            verbs = {verb: skip for verb, skip in self.subcommands().items() if verb != "analyze"}
+            self.subcommands = lambda: verbs  # type: ignore[method-assign]
+        super()._add_subcommands(parser, **kwargs)
+
+    def _prepare_subcommand_parser(
+        self, klass: type, subcommand: str, **kwargs: Any
+    ) -> LightningArgumentParser:
+        self._verb = subcommand
+        return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the arguments, and remember them: what was given wins over a checkpoint's options."""
+        self._given = args
+        super().parse_arguments(parser, args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Fill in what the model was trained with, below what the user gave."""
+        path = self.config.get(str(self.config.get("subcommand")), {}).get("ckpt_path")
+        if path and Path(path).is_file():
+            parse = (
+                self.parser.parse_object
+                if isinstance(self._given, dict | Namespace)
+                else self.parser.parse_args
+            )
+            given = parse(self._given, defaults=False)
+            self.config = checkpoint_options.merge(self.parser, self.config, given, path)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super()._prepare_subcommand_kwargs(subcommand)
+        if subcommand == "analyze":
+            self._dump_config()
+            kwargs["config"] = {
+                k: v for k, v in self.config_dump.items() if k not in {"run", "fresh", "quiet"}
+            }
+        return kwargs
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        with self._run_hooks(), self._exit_statuses(subcommand):
+            super()._run_subcommand(subcommand)
+
+    @contextlib.contextmanager
+    def _run_hooks(self) -> Iterator[None]:
+        """Call the plugins' ``fulmen_run_start`` and ``fulmen_run_end``."""
+        _warn(host().call_each("fulmen_run_start", run=self.trainer))
+        status: str = "failed"
+        failure: BaseException | None = None
+        try:
+            yield
+            status = "done"
+        except BaseException as error:
+            failure = error
+            if isinstance(error, SystemExit) and error.code in {exits.INTERRUPTED, exits.TERMINATED}:
+                status = "interrupted"
+            raise
+        finally:
+            _warn(host().call_each("fulmen_run_end", run=self.trainer, status=status, error=failure))
+
+    @contextlib.contextmanager
+    def _exit_statuses(self, subcommand: str) -> Iterator[None]:
+        """Give Ctrl-C and SIGTERM the statuses 130 and 143 (Lightning 2.6: 1 and 0)."""
+        try:
+            yield
+        except SIGTERMException as error:
+            _say_how_to_go_on(self.trainer, subcommand, "terminated")
+            raise SystemExit(exits.TERMINATED) from error
+        except (SystemExit, KeyboardInterrupt) as error:
+            if isinstance(error, SystemExit) and not getattr(self.trainer, "interrupted", False):
+                raise
+            _say_how_to_go_on(self.trainer, subcommand, "interrupted")
+            raise SystemExit(exits.INTERRUPTED) from error
+
+
+class CommandCLI(FulmenCLI):
+    """The ``fulmen`` command: beyond FulmenCLI, options win over files wherever they stand.
+
+    Args:
+        argv: The command line, without the program's name.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = list(argv)
+        verbs = self.subcommands()
+        with exits.exit_statuses():
+            verb = arguments.split(argv).verb
+            arranged = _with_model_of_checkpoint(arguments.arrange(argv, verbs))
+        if verb in verbs:  # building the parsers of the other verbs takes a second
+            self.subcommands = lambda: {verb: verbs[verb]}  # type: ignore[method-assign]
+        prefix = "FULMEN"
+        by_environment = any(name.startswith(f"{prefix}_{str(verb).upper()}__") for name in os.environ)
+        _silence_tips()
+        _warn(host().faults)
+        super().__init__(
+            args=arranged,
+            save_config_callback=SavedConfig,
+            parser_kwargs={"prog": "fulmen", "env_prefix": prefix, "default_env": by_environment},
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the arranged command line; ``sys.argv`` stays as it is, for ranks to be started by."""
+        self._given = args
+        self.config = parser.parse_args(args)
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> pl.Trainer:
+        try:
+            trainer: pl.Trainer = super()._instantiate_trainer(config, callbacks)
+        except (MisconfigurationException, ValueError, TypeError) as error:
+            raise ConfigError(f"trainer: {one_line(error)}") from error
+        return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if not getattr(self.trainer, "fast_dev_run", False):
+            _require_writable_roots(self.trainer)
+        try:
+            super()._run_subcommand(subcommand)
+        except MisconfigurationException as error:
+            raise ConfigError(f"{subcommand}: {one_line(error)}") from error
+
+
+def _with_model_of_checkpoint(argv: list[str]) -> list[str]:
+    """Name the checkpoint's model where the user names a checkpoint and no model."""
+    if any(word.partition("=")[0].partition(".")[0] == "--model" for word in argv):
+        return argv
+    documents = arguments.documents_of(argv)
+    if any("model" in document for document in documents):
+        return argv
+    in_files = [str(document["ckpt_path"]) for document in documents if document.get("ckpt_path")]
+    path = arguments.given_value(argv, "--ckpt_path") or next(reversed(in_files), None)
+    model = checkpoint_options.named_in(path)
+    return argv if model is None else [*argv, f"--model={model}"]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one of the verbs that Lightning drives; return the exit status."""
+    CommandCLI(argv)
+    return 0
+
+
+def _require_writable_roots(trainer: pl.Trainer) -> None:
+    """Refuse a folder that cannot be written before the training that would be lost."""
+    folders = [trainer.default_root_dir, *(logger.save_dir for logger in trainer.loggers)]
+    for folder in {str(folder) for folder in folders if folder and "://" not in str(folder)}:
+        nearest = Path(folder).absolute()
+        while not nearest.exists():
+            nearest = nearest.parent
+        require_writable(nearest)
+
+
+def _say_how_to_go_on(trainer: pl.Trainer, verb: str, what: str) -> None:
+    if not trainer.is_global_zero:
+        return
+    callback = trainer.checkpoint_callback
+    kept = getattr(callback, "last_model_path", "") or getattr(callback, "best_model_path", "")
+    line = f"{what}; no checkpoint was saved yet."
+    if verb == "analyze":
+        line = f"{what}; the same command goes on where it was."
+    elif kept:
+        line = f"{what}; go on with: {_command_line()} --ckpt_path {shlex.quote(kept)}"
+    sys.stderr.write(f"{line}\n")
+
+
+def _command_line() -> str:
+    program = Path(sys.argv[0]).name
+    words = ["python", "-m", "fulmen"] if program == "__main__.py" else [program]
+    return shlex.join([*words, *sys.argv[1:]])
+
+
+def _silence_tips() -> None:
+    """Drop Lightning's advertisement of its own services, and nothing else."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return not any(word in record.getMessage() for word in ("litlogger", "litmodels"))
+
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(keep)
+
+
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines:
+        log.warning("%s", line)

@@ -1,0 +1,87 @@
+"""``AnalysisContext.map``: independent pieces of work on an engine, each finished one kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from fulmen.artifacts import write_artifact
+from fulmen.errors import FulmenError
+from fulmen.progressing import progress
+from fulmen.searching import Engine, Outcome, Task
+
+Setup = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class KeptMap:
+    """Runs a function over items and keeps each result as a JSON file.
+
+    Args:
+        engine: What the pieces run on.
+        folder: Where the results are kept, one folder per label.
+
+    A piece is known by its function, its item and its setup, so that a result is taken back only
+    for the same work.
+    """
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.folder = folder
+
+    def __call__(
+        self, function: Callable[..., Any], items: Sequence[Any], label: str, setup: Setup | None = None
+    ) -> list[Any]:
+        """Return the results in the order of the items; see ``AnalysisContext.map``."""
+        tasks = [_task(function, item, setup) for item in items]
+        folder = self.folder / _folder_name(label)
+        kept = {task.key: folder / f"{task.key}.json" for task in tasks}
+        results = {key: json.loads(path.read_bytes()) for key, path in kept.items() if path.exists()}
+        missing = list({task.key: task for task in tasks if task.key not in results}.values())
+        for outcome in progress(self._run(missing), label, total=len(missing)):
+            if outcome.failure is not None:
+                raise FulmenError(f"{label}: {outcome.failure}")
+            text = _plain(outcome.result, function)
+            write_artifact(kept[outcome.key], text)
+            # Read back from the text, so that a resumed run sees the very same values.
+            results[outcome.key] = json.loads(text)
+        return [results[task.key] for task in tasks]
+
+    def _run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        for task in tasks:
+            self.engine.submit(task)
+        done = 0
+        while done < len(tasks):
+            for outcome in self.engine.poll(timeout=1.0):
+                done += 1
+                yield outcome
+
+
+def _task(function: Callable[..., Any], item: Any, setup: Setup | None) -> Task:
+    target = _import_string(function)
+    shared, shared_arguments = (None, ()) if setup is None else (_import_string(setup[0]), tuple(setup[1]))
+    identity = _plain([target, item, shared, list(shared_arguments)], function)
+    key = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
+    return Task(key, target, (item,), shared, shared_arguments)
+
+
+def _import_string(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__qualname__", "")
+    if not name or "<" in name:
+        raise TypeError(
+            f"map takes module-level functions, so that other processes can import them; got {function!r}"
+        )
+    return f"{function.__module__}:{name}"
+
+
+def _plain(value: Any, function: Callable[..., Any]) -> str:
+    try:
+        return json.dumps(value, sort_keys=True)
+    except TypeError as error:
+        raise TypeError(f"map takes and gives plain data; {function.__qualname__}: {error}") from None
+
+
+def _folder_name(label: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in label)

@@ -1,0 +1,49 @@
+"""How an error becomes an exit status and one line; ``FULMEN_DEBUG=1`` shows the traceback too."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+
+from fulmen.errors import FulmenError
+
+FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextlib.contextmanager
+def exit_statuses() -> Iterator[None]:
+    """Turn fulmen's errors, a full disk and Ctrl-C into one line and ``SystemExit``.
+
+    Any other exception is a user's or ours, and keeps its traceback.
+    """
+    try:
+        yield
+    except FulmenError as error:
+        _say(str(error))
+        raise SystemExit(error.exit_status) from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _say(f"{error.filename or 'a file'}: not written ({error.strerror}); free space, then run it again.")
+        raise SystemExit(FAILED) from error
+    except KeyboardInterrupt:
+        _say("interrupted.")
+        raise SystemExit(INTERRUPTED) from None
+
+
+def debugging() -> bool:
+    """Whether the user asked for tracebacks."""
+    return os.environ.get("FULMEN_DEBUG", "0") not in {"", "0"}
+
+
+def _say(line: str) -> None:
+    if debugging():
+        traceback.print_exc()
+    sys.stderr.write(f"error: {line}\n")
+    sys.stderr.flush()

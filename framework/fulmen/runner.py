@@ -1,0 +1,162 @@
+"""The Runner: a Lightning Trainer that takes components by short name and can also analyze."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Union
+
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.strategies import Strategy, StrategyRegistry
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from fulmen import names
+from fulmen.analysis import AnalysisContext, Analyzer, Report
+from fulmen.checkpoints import CheckpointConnector, check_state_dict, install_checkpoint_io, load_checkpoint
+from fulmen.engines.inline import InlineEngine
+from fulmen.engines.kept_map import KeptMap
+from fulmen.errors import PluginError, UserError
+from fulmen.runs import RunDirectory, open_run
+
+
+class Runner(Trainer):
+    """A Lightning Trainer; see ``lightning.pytorch.Trainer`` for its parameters.
+
+    Beyond it: ``strategy`` may be the short name of a plugin's strategy, checkpoints are written
+    whole or not at all (unless ``plugins`` has a CheckpointIO) and loaded as data, a multi-process
+    run ends when one of its ranks fails, and there is the verb `analyze`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = inspect.signature(Trainer.__init__).bind(self, *args, **kwargs).arguments
+        given.pop("self")
+        if isinstance(given.get("strategy"), str):
+            given["strategy"] = _strategy(given["strategy"])
+        super().__init__(**given)
+        install_checkpoint_io(self.strategy)
+        self._checkpoint_connector = CheckpointConnector(self)
+
+    def analyze(
+        self,
+        analyzer: Analyzer,
+        model: LightningModule | None = None,
+        datamodule: LightningDataModule | None = None,
+        ckpt_path: str | Path | None = None,
+        run: str | Path | None = None,
+        fresh: bool = False,
+        quiet: bool = False,
+        config: Mapping[str, Any] | None = None,
+    ) -> Report:
+        """Examine a model or data and report what was found.
+
+        Args:
+            analyzer: What examines.
+            model: What is examined; analyzers say whether they need one.
+            datamodule: The data; analyzers say whether they need any.
+            ckpt_path: The checkpoint whose weights the model gets.
+            run: The folder of this run; by default runs/analyze-<digest>. An unfinished run is
+                continued; a finished one is left alone and the next number is taken.
+            fresh: Start anew even if there is an unfinished run.
+            quiet: Print no summary.
+            config: The resolved config, which names the run; the command line gives it.
+
+        Returns:
+            The report; it is also in the run's folder, in the loggers and on the terminal.
+        """
+        from fulmen.reports import deliver, provenance, redact
+
+        checkpoint = None
+        if ckpt_path is not None:
+            checkpoint = load_checkpoint(ckpt_path)
+            model = _with_weights(model, checkpoint, ckpt_path)
+        name = type(analyzer).__name__
+        identity = {**(config or {"analyzer": name}), "provenance": provenance()}
+        if ckpt_path is not None:
+            identity["checkpoint_sha256"] = hashlib.sha256(Path(ckpt_path).read_bytes()).hexdigest()
+        directory = open_run("analyze", redact(identity), run, fresh)
+        engine = InlineEngine()
+        try:
+            with directory.logging(), isolate_rng():
+                context = self._context(model, datamodule, checkpoint, directory, engine)
+                report = analyzer.analyze(context)
+            deliver(
+                report,
+                directory.path,
+                name=_tag(analyzer),
+                loggers=self.loggers,
+                provenance=provenance(),
+                quiet=quiet,
+            )
+            directory.finish()
+        finally:
+            engine.close()
+            directory.close()
+        return report
+
+    def _context(
+        self,
+        model: LightningModule | None,
+        datamodule: LightningDataModule | None,
+        checkpoint: Mapping[str, Any] | None,
+        directory: RunDirectory,
+        engine: InlineEngine,
+    ) -> AnalysisContext:
+        device = self.strategy.root_device
+        if model is not None:
+            model.to(device).eval()
+        return AnalysisContext(
+            model=model,
+            datamodule=datamodule,
+            runner=self,
+            run_dir=directory.path,
+            seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),
+            device=device,
+            checkpoint=checkpoint,
+            mapper=KeptMap(engine, directory.path / "pieces"),
+        )
+
+
+def _strategy(name: str) -> str | Strategy:
+    """Return the strategy of a plugin that a name means, or the name if it is one of Lightning's."""
+    known = [*StrategyRegistry.available_strategies(), "auto"]
+    if name in known:
+        return name
+    if path := names.find("strategy", name):
+        strategy: Strategy = names.import_class(path)()
+        return strategy
+    if "." not in name:
+        raise PluginError(f"trainer.strategy: {names.explain_unknown('strategy', name, known)}")
+    return name
+
+
+def _with_weights(
+    model: LightningModule | None, checkpoint: dict[str, Any], path: str | Path
+) -> LightningModule:
+    if model is None:
+        raise UserError(
+            f"{path}: a checkpoint is given but no model that could take its weights; set --model."
+        )
+    model.on_load_checkpoint(checkpoint)
+    check_state_dict(model, checkpoint, path)
+    model.load_state_dict(checkpoint["state_dict"])
+    return model
+
+
+def _tag(analyzer: Analyzer) -> str:
+    """Return where an analyzer's figures stand in loggers: ``<plugin>/<name>`` or its class name."""
+    found = names.name_of(type(analyzer))
+    return found or type(analyzer).__name__
+
+
+# jsonargparse and people see Trainer's parameters; the options of the YAML are made from them.
+_parameters = [
+    # The class stands before str, or jsonargparse would take every name as a plain string.
+    p.replace(annotation=Union[Strategy, str]) if p.name == "strategy" else p  # noqa: UP007
+    for p in inspect.signature(Trainer.__init__).parameters.values()
+]
+Runner.__init__.__doc__ = Trainer.__init__.__doc__
+Runner.__init__.__signature__ = inspect.Signature(_parameters)  # type: ignore[attr-defined]
+Runner.__init__.__annotations__ = {p.name: p.annotation for p in _parameters if p.name != "self"}

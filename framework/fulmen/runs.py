@@ -1,0 +1,135 @@
+"""Run directories: where ``analyze`` and ``search`` keep what they do, so that it can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fulmen.artifacts import make_folder, require_writable, write_artifact
+from fulmen.errors import UserError
+
+RUNS = Path("runs")
+_STATUS, _LOCK, _CONFIG, _LOG = "status.json", ".lock", "config.yaml", "log.txt"
+
+
+class RunDirectory:
+    """The folder of one run, locked while the run goes on.
+
+    Attributes:
+        path: The folder.
+        resumed: Whether an unfinished run is continued.
+    """
+
+    def __init__(self, path: Path, resumed: bool, descriptor: int) -> None:
+        self.path = path
+        self.resumed = resumed
+        self._descriptor = descriptor
+
+    def finish(self) -> None:
+        """Mark the run as finished: the same command will not touch it again."""
+        status = json.loads((self.path / _STATUS).read_text())
+        write_artifact(self.path / _STATUS, json.dumps({**status, "state": "done"}, indent=1))
+
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[None]:
+        """Copy what fulmen logs into the run's log file."""
+        handler = logging.FileHandler(self.path / _LOG)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger = logging.getLogger("fulmen")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            handler.close()
+
+    def close(self) -> None:
+        """Unlock the folder."""
+        os.close(self._descriptor)
+
+
+def open_run(
+    verb: str, identity: Mapping[str, Any], path: str | os.PathLike[str] | None = None, fresh: bool = False
+) -> RunDirectory:
+    """Open the folder of a run: go on with an unfinished one, or start a new one.
+
+    Args:
+        verb: ``analyze`` or ``search``.
+        identity: All that decides the result (resolved config, digests of the files read), plain
+            data; written as ``config.yaml``.
+        path: The folder; by default ``runs/<verb>-<digest of identity>``. A finished run is never
+            touched: a new one gets the next number, ``<path>-2``.
+        fresh: Start anew even if there is an unfinished run; that one is left where it is.
+
+    Raises:
+        UserError: the folder cannot be written, is in use by another process, holds something else,
+            or holds an unfinished run of another config.
+    """
+    digest = hashlib.blake2b(
+        json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=6
+    ).hexdigest()
+    base = Path(path) if path is not None else RUNS / f"{verb}-{digest}"
+    number = 1
+    while True:
+        folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
+        number += 1
+        state = _state(folder)
+        if state is None:
+            return _start(folder, verb, digest, identity)
+        if state["state"] == "done" or fresh:
+            continue
+        if state["digest"] != digest:
+            raise UserError(
+                f"{folder}: holds an unfinished {state['verb']} of another config; give --fresh to start "
+                "anew beside it, or another --run."
+            )
+        return RunDirectory(folder, True, _lock(folder))
+
+
+def _start(folder: Path, verb: str, digest: str, identity: Mapping[str, Any]) -> RunDirectory:
+    require_writable(folder)
+    descriptor = _lock(folder)
+    write_artifact(folder / _CONFIG, yaml.safe_dump(dict(identity), sort_keys=False))
+    write_artifact(
+        folder / _STATUS, json.dumps({"state": "running", "verb": verb, "digest": digest}, indent=1)
+    )
+    return RunDirectory(folder, False, descriptor)
+
+
+def _state(folder: Path) -> dict[str, Any] | None:
+    """Return what a folder's status file says; None for a folder that is free to use."""
+    try:
+        state: dict[str, Any] = json.loads((folder / _STATUS).read_text())
+        return state
+    except FileNotFoundError:
+        inside = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+        # A run killed before its status was written leaves no more than these.
+        if inside <= {_LOCK, _CONFIG} or all(name.startswith(".") for name in inside - {_CONFIG}):
+            return None
+        raise UserError(f"{folder}: is no run folder (it has no {_STATUS}); choose another --run.") from None
+    except NotADirectoryError:
+        raise UserError(f"{folder}: is a file; choose another --run.") from None
+    except ValueError:
+        raise UserError(f"{folder / _STATUS}: is damaged; choose another --run.") from None
+
+
+def _lock(folder: Path) -> int:
+    make_folder(folder)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise UserError(
+            f"{folder}: another process is working on this run; wait for it or give --run."
+        ) from None
+    return descriptor
