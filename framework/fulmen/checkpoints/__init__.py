@@ -4,6 +4,7 @@ loading.py    load_checkpoint: the one way in; trust_checkpoint: the knowing exc
 plain.py      what a checkpoint may hold, checked before it is saved
 matching.py   a checkpoint of another model: which keys differ
 saving.py     WholeFileCheckpointIO: what Lightning's Trainer saves and loads with
+connector.py  CheckpointConnector: where a Trainer resumes
 """
 
 from typing import TYPE_CHECKING
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING
 from fulmen.lazy import table_of_contents
 
 if TYPE_CHECKING:
+    from fulmen.checkpoints.connector import CheckpointConnector as CheckpointConnector
     from fulmen.checkpoints.loading import load_checkpoint as load_checkpoint
     from fulmen.checkpoints.loading import trust_checkpoint as trust_checkpoint
-    from fulmen.checkpoints.matching import CheckpointConnector as CheckpointConnector
     from fulmen.checkpoints.matching import check_state_dict as check_state_dict
     from fulmen.checkpoints.plain import require_plain as require_plain
     from fulmen.checkpoints.saving import WholeFileCheckpointIO as WholeFileCheckpointIO
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = table_of_contents(
     __name__,
     {
-        "CheckpointConnector": "fulmen.checkpoints.matching",
+        "CheckpointConnector": "fulmen.checkpoints.connector",
         "WholeFileCheckpointIO": "fulmen.checkpoints.saving",
         "check_state_dict": "fulmen.checkpoints.matching",
         "install_checkpoint_io": "fulmen.checkpoints.saving",

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from torch import Tensor, nn
 
 from fulmen.errors import CheckpointError
@@ -15,11 +14,7 @@ SHOWN = 10
 
 
 def check_state_dict(
-    model: nn.Module,
-    checkpoint: Mapping[str, Any],
-    path: str | os.PathLike[str],
-    *,
-    strict: bool = True,
+    model: nn.Module, checkpoint: Mapping[str, Any], path: str | os.PathLike[str], *, strict: bool = True
 ) -> None:
     """Refuse a checkpoint whose weights are not this model's.
 
@@ -58,26 +53,3 @@ def _shape(value: Any) -> str:
     if not isinstance(value, Tensor):
         return f"a {type(value).__name__}"
     return "x".join(map(str, value.shape)) or "a scalar"
-
-
-class CheckpointConnector(_CheckpointConnector):
-    """Lightning's connector, with a line of fulmen's where the weights do not fit the model.
-
-    The check comes after Lightning's own attempt, because a model may rename keys or grow layers in
-    ``on_load_checkpoint``.
-    """
-
-    def restore_model(self) -> None:
-        """Give the loaded weights to the model; refuse those of another model."""
-        try:
-            super().restore_model()
-        except RuntimeError:
-            model = self.trainer.lightning_module
-            if "state_dict" in self._loaded_checkpoint:
-                check_state_dict(
-                    model,
-                    self._loaded_checkpoint,
-                    self._ckpt_path or "checkpoint",
-                    strict=model.strict_loading,
-                )
-            raise
