@@ -140,7 +140,7 @@ class Reader:
             expected = int(block.markers.get("exits", 0)) if position == len(steps) else 0
             status, printed = self.run(command.text, block.markers.get("adds", ""))
             assert status == expected, f"{block.place}: $ {command.text}\n{printed[-3000:]}"
-            if printed is not None:
+            if shlex.split(command.text)[0] not in ELSEWHERE:
                 missing = first_line_not_shown(command.shown, printed, "figures" in block.markers)
                 assert missing is None, f"{block.place}: {missing!r} is not in\n{printed[-3000:]}"
 
@@ -209,6 +209,7 @@ class Reader:
         return 0, ""
 
 
+# What needs the network, a screen or the repository is checked in another way, its output not at all.
 ELSEWHERE = {
     "make": Reader.make,
     "pip": Reader.pip,
