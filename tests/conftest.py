@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -53,7 +54,7 @@ def run_fulmen(
         argv = [str(argument) for argument in arguments]
         # A multi-process strategy starts its other ranks with this process's command line.
         monkeypatch.setattr(sys, "argv", ["fulmen", *argv])
-        _follow_stderr()
+        _log_to(sys.stderr)
         try:
             status = main(argv)
         except SystemExit as stop:
@@ -62,13 +63,14 @@ def run_fulmen(
         return Ran(status or 0, out, err)
 
     yield run
+    _log_to(sys.__stderr__)
     os.environ.clear()
     os.environ.update(environment)
 
 
-def _follow_stderr() -> None:
-    """Point log handlers at this test's stderr: those of Lightning hold the one it was imported under."""
+def _log_to(stream: TextIO | None) -> None:
+    """Point log handlers at a stream: Lightning's hold the one that stood when it was imported."""
     loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
-        if type(handler) is logging.StreamHandler:
-            handler.setStream(sys.stderr)
+        if type(handler) is logging.StreamHandler and stream is not None:
+            handler.stream = stream  # not setStream, which would flush one that pytest has closed
