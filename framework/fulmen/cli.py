@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -105,12 +104,7 @@ class FulmenCLI(LightningCLI):
         """Fill in what the model was trained with, below what the user gave."""
         path = self.config.get(str(self.config.get("subcommand")), {}).get("ckpt_path")
         if path and Path(path).is_file():
-            parse = (
-                self.parser.parse_object
-                if isinstance(self._given, dict | Namespace)
-                else self.parser.parse_args
-            )
-            given = parse(self._given, defaults=False)
+            given = checkpoint_options.given(self.parser, self._given)
             self.config = checkpoint_options.merge(self.parser, self.config, given, path)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:

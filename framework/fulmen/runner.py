@@ -19,6 +19,7 @@ from fulmen.checkpoints import CheckpointConnector, check_state_dict, install_ch
 from fulmen.engines.inline import InlineEngine
 from fulmen.engines.kept_map import KeptMap
 from fulmen.errors import PluginError, UserError
+from fulmen.reports import deliver, redact, versions
 from fulmen.runs import RunDirectory, open_run
 
 
@@ -66,14 +67,12 @@ class Runner(Trainer):
         Returns:
             The report; it is also in the run's folder, in the loggers and on the terminal.
         """
-        from fulmen.reports import deliver, provenance, redact
-
         checkpoint = None
         if ckpt_path is not None:
             checkpoint = load_checkpoint(ckpt_path)
             model = _with_weights(model, checkpoint, ckpt_path)
         name = type(analyzer).__name__
-        identity = {**(config or {"analyzer": name}), "provenance": provenance()}
+        identity = {**(config or {"analyzer": name}), "versions": versions()}
         if ckpt_path is not None:
             identity["checkpoint_sha256"] = hashlib.sha256(Path(ckpt_path).read_bytes()).hexdigest()
         directory = open_run("analyze", redact(identity), run, fresh)
@@ -87,7 +86,7 @@ class Runner(Trainer):
                 directory.path,
                 name=_tag(analyzer),
                 loggers=self.loggers,
-                provenance=provenance(),
+                provenance=identity,
                 quiet=quiet,
             )
             directory.finish()

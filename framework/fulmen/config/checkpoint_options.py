@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
+from jsonargparse._link_arguments import skip_apply_links
+
 from fulmen.checkpoints import load_checkpoint
 from fulmen.errors import CheckpointError
 from fulmen.host import host
@@ -36,6 +39,13 @@ def hyperparameters(path: str) -> dict[str, Any]:
                 "registers; if you trust it, name it yourself (--model, or its key in a config)."
             )
     return found
+
+
+def given(parser: Any, args: Any) -> Any:
+    """Return what the user gave: the parsed config without defaults and without links, which need them."""
+    parse = parser.parse_object if isinstance(args, dict | Namespace) else parser.parse_args
+    with skip_apply_links():
+        return parse(args, defaults=False)
 
 
 def merge(parser: Any, config: Any, given: Any, path: str) -> Any:
