@@ -214,6 +214,7 @@ ELSEWHERE = {
     "make": Reader.make,
     "pip": Reader.pip,
     "git": Reader.nothing,
+    "source": Reader.nothing,
     "tensorboard": Reader.existing_paths,
     "xdg-open": Reader.existing_paths,
 }

@@ -61,6 +61,42 @@ def test_every_dependency_is_in_the_table():
     assert sorted(name for name in names if f"| {name} |" not in page) == []
 
 
+def test_every_module_of_the_core_stands_on_a_floor():
+    page = (REPOSITORY / "docs/architecture.md").read_text()
+    core = REPOSITORY / "framework" / "fulmen"
+    modules = {path.stem for path in core.glob("*.py")} - {"__init__"}
+    packages = {f"{path.parent.name}/" for path in core.glob("*/__init__.py")}
+
+    assert sorted(name for name in modules | packages if f"`{name}`" not in page) == []
+
+
+def test_every_verb_and_its_own_options_are_in_the_reference():
+    from fulmen.__main__ import VERBS
+    from fulmen.cli import FulmenCLI
+    from fulmen.runner import Runner
+
+    page = (REPOSITORY / "docs/reference/verbs.md").read_text()
+    hidden = {"self", *FulmenCLI.subcommands()["analyze"]}
+    options = [f"--{name}" for name in inspect.signature(Runner.analyze).parameters if name not in hidden]
+
+    assert [verb for verb in VERBS if f"`{verb}`" not in page] == []
+    assert len(options) >= 5
+    assert [option for option in options if f"`{option}`" not in page] == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["plugins", "--help"], ["new-plugin", "--help"]])
+def test_every_option_that_the_front_door_helps_with_is_in_the_reference(arguments, run_fulmen):
+    page = (REPOSITORY / "docs/reference/verbs.md").read_text()
+    helped = run_fulmen(*arguments)
+    options = set(re.findall(r"--[a-z][a-z_-]+", helped.stdout)) | set(
+        re.findall(r"\bFULMEN_[A-Z]+", helped.stdout)
+    )
+
+    assert helped.status == 0
+    assert options
+    assert sorted(option for option in options if f"`{option}`" not in page) == []
+
+
 def _components() -> list[tuple[str, str, str, str]]:
     """Return (plugin, kind, name, target) of every component of the plugins in this repository."""
     return [
@@ -94,7 +130,6 @@ def _options(target: str) -> list[str]:
 
 def _section(page: str, title: str) -> str | None:
     """Return the text under the heading that begins with ``title``, up to the next of its level."""
-    match = re.search(
-        rf"^(#+) {re.escape(title)}.*?$(.*?)(?=^#{{1,3}} |\Z)", page, re.MULTILINE | re.DOTALL | re.I
-    )
+    pattern = rf"^#+ {re.escape(title)}.*?$(.*?)(?=^#{{1,3}} |\Z)"
+    match = re.search(pattern, page, re.MULTILINE | re.DOTALL | re.IGNORECASE)
     return match[1] if match else None
