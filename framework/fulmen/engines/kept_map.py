@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def _task(function: Callable[..., Any], item: Any, setup: Setup | None) -> Task:
 
 def _import_string(function: Callable[..., Any]) -> str:
     name = getattr(function, "__qualname__", "")
-    if not name or "<" in name:
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    if not name or getattr(module, name, None) is not function:
         raise TypeError(
             f"map takes module-level functions, so that other processes can import them; got {function!r}"
         )
