@@ -32,6 +32,7 @@ ADAPTERS = {
     *("__init__", "plugin"),
     *("callbacks", "strategy", "searcher", "analyzer", "engine"),
     *("classifier", "image_data", "digits", "idx", "npz"),  # fulmen_vision: a model and its data modules
+    "guards",  # fulmen_zero_space_ecc: what in a Trainer cannot be combined with `wot`
 }
 
 
