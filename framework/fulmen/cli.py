@@ -8,6 +8,7 @@ import logging
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -53,7 +54,7 @@ class FulmenCLI(LightningCLI):
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         """Return the verbs, and which of their arguments the command line does not take."""
-        return {**LightningCLI.subcommands(), "analyze": {"model", "datamodule", "config"}}
+        return {**LightningCLI.subcommands(), "analyze": {"model", "datamodule", "quiet", "config"}}
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Return a parser whose ``--config`` looks at each file before it is parsed."""
@@ -111,9 +112,7 @@ class FulmenCLI(LightningCLI):
         kwargs: dict[str, Any] = super()._prepare_subcommand_kwargs(subcommand)
         if subcommand == "analyze":
             self._dump_config()
-            kwargs["config"] = {
-                k: v for k, v in self.config_dump.items() if k not in {"run", "fresh", "quiet"}
-            }
+            kwargs["config"] = {k: v for k, v in self.config_dump.items() if k not in {"run", "fresh"}}
         return kwargs
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -156,11 +155,13 @@ class CommandCLI(FulmenCLI):
     """The ``fulmen`` command: beyond FulmenCLI, options win over files wherever they stand.
 
     Args:
-        argv: The command line, without the program's name.
+        argv: The command line, without the program's name. Two words stand for themselves:
+            ``--quiet`` (no progress bar, no summaries, warnings only) and ``--fresh``.
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
-        self._argv = list(argv)
+        self._quiet = "--quiet" in argv
+        argv = ["--fresh=true" if word == "--fresh" else word for word in argv if word != "--quiet"]
         verbs = self.subcommands()
         with exits.exit_statuses():
             verb = arguments.split(argv).verb
@@ -169,11 +170,17 @@ class CommandCLI(FulmenCLI):
             self.subcommands = lambda: {verb: verbs[verb]}  # type: ignore[method-assign]
         prefix = "FULMEN"
         by_environment = any(name.startswith(f"{prefix}_{str(verb).upper()}__") for name in os.environ)
-        _silence_tips()
+        _silence_noise()
+        if self._quiet:
+            for library in ("lightning.pytorch", "lightning.fabric"):
+                logging.getLogger(library).setLevel(logging.WARNING)
         _warn(host().faults)
         super().__init__(
             args=arranged,
             save_config_callback=SavedConfig,
+            trainer_defaults={"enable_progress_bar": False, "enable_model_summary": False}
+            if self._quiet
+            else None,
             parser_kwargs={"prog": "fulmen", "env_prefix": prefix, "default_env": by_environment},
         )
 
@@ -181,6 +188,10 @@ class CommandCLI(FulmenCLI):
         """Parse the arranged command line; ``sys.argv`` stays as it is, for ranks to be started by."""
         self._given = args
         self.config = parser.parse_args(args)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        return {**kwargs, "quiet": True} if self._quiet and subcommand == "analyze" else kwargs
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> pl.Trainer:
         try:
@@ -246,8 +257,9 @@ def _command_line() -> str:
     return shlex.join([*words, *sys.argv[1:]])
 
 
-def _silence_tips() -> None:
-    """Drop Lightning's advertisement of its own services, and nothing else."""
+def _silence_noise() -> None:
+    """Drop Lightning's advertisement of its own services, and a warning that it gives itself."""
+    warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")
 
     def keep(record: logging.LogRecord) -> bool:
         return not any(word in record.getMessage() for word in ("litlogger", "litmodels"))

@@ -89,7 +89,7 @@ def test_a_damaged_status_is_refused(tmp_path):
     open_run("analyze", ONE, tmp_path / "run").close()
     (tmp_path / "run" / "status.json").write_text('{"state": "run')
 
-    with pytest.raises(UserError, match="status.json: is damaged"):
+    with pytest.raises(UserError, match=r"status\.json: is damaged"):
         open_run("analyze", ONE, tmp_path / "run")
 
 
