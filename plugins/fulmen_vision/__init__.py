@@ -1,1 +1,37 @@
-"""Image classification: networks, a model and data that other plugins' configs compose by name."""
+"""Image classification: networks, a model and data that other plugins' configs compose by name.
+
+This file is the list of public names; each module is imported when its name is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fulmen_vision.classifier import ImageClassifier as ImageClassifier
+    from fulmen_vision.digits import Digits as Digits
+    from fulmen_vision.idx import IdxImages as IdxImages
+    from fulmen_vision.npz import NpzImages as NpzImages
+    from fulmen_vision.resnet import ResNet18 as ResNet18
+    from fulmen_vision.small_cnn import SmallCNN as SmallCNN
+
+_MODULES = {
+    "Digits": "digits",
+    "IdxImages": "idx",
+    "ImageClassifier": "classifier",
+    "NpzImages": "npz",
+    "ResNet18": "resnet",
+    "SmallCNN": "small_cnn",
+}
+__all__ = ["Digits", "IdxImages", "ImageClassifier", "NpzImages", "ResNet18", "SmallCNN"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,96 @@
+"""Loaders whose order depends on seed and epoch alone, so that a resumed run sees the same batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+
+from fulmen_vision.labelled_images import LabelledImages
+
+
+class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Normalised images and their labels, made on demand from bytes.
+
+    Item i is a float32 image of shape (channels, height, width), ``(pixel - mean) / std`` channel by
+    channel, and an int64 label of shape ().
+
+    Args:
+        data: The images.
+        mean: Shape (channels,), in the units of the pixels.
+        std: Shape (channels,), not 0.
+    """
+
+    def __init__(self, data: LabelledImages, mean: np.ndarray, std: np.ndarray) -> None:
+        self.images = torch.from_numpy(data.images)
+        self.labels = torch.from_numpy(data.labels)
+        self.mean, self.std = (torch.from_numpy(moment).float().view(-1, 1, 1) for moment in (mean, std))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return (self.images[index].float() - self.mean) / self.std, self.labels[index]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        # torch's loader asks for a whole batch here: one normalisation instead of many.
+        images = (self.images[indices].float() - self.mean) / self.std
+        return list(zip(images, self.labels[indices], strict=True))
+
+
+class EpochSampler(RandomSampler):
+    """Shuffles anew in each epoch, in an order that depends on the seed and the epoch alone.
+
+    A plain RandomSampler draws from torch's global stream, whose state no checkpoint keeps: a resumed
+    run would see another order. Lightning calls ``set_epoch``, and in runs of several processes puts
+    its DistributedSampler in the place of any RandomSampler.
+
+    Args:
+        dataset: What is sampled; only its length is used.
+        seed: Of the order.
+    """
+
+    def __init__(self, dataset: ImageDataset, seed: int) -> None:
+        super().__init__(dataset)
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, 0 or more, whose order comes next."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, self.epoch])))
+        return iter(generator.permutation(self.num_samples).tolist())
+
+
+class ResumableLoader(DataLoader[tuple[Tensor, Tensor]]):
+    """A DataLoader that goes on within an epoch: Lightning keeps its state in each checkpoint."""
+
+    # Class attributes and no __init__, because Lightning builds a loader anew from DataLoader's arguments.
+    position = 0
+    resume_at: dict[str, int] | None = None
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        resume_at, self.resume_at = self.resume_at, None
+        # A checkpoint taken after an epoch's last batch belongs to an epoch that is over.
+        skipped = resume_at["position"] if resume_at and resume_at["epoch"] == self._epoch else 0
+        for self.position, batch in enumerate(super().__iter__(), start=1):
+            if self.position > skipped:
+                yield batch
+
+    @property
+    def _epoch(self) -> int:
+        return int(getattr(self.sampler, "epoch", 0))
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and how many of its batches were given out."""
+        return {"epoch": self._epoch, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Skip what was given out already, if the next epoch to be read is the one in ``state``."""
+        self.resume_at = dict(state)
