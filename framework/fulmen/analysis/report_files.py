@@ -46,7 +46,6 @@ def write_report(report: Report, folder: Path, provenance: Mapping[str, Any]) ->
     from fulmen.analysis.figures import picture
     from fulmen.analysis.page import render
 
-    folder = folder.resolve()  # a link is followed, not replaced
     _require_ours(folder)
     with artifact_folder(folder) as new:
         pictures: dict[str, dict[str, bytes]] = {}

@@ -31,10 +31,13 @@ def print_summary(report: Report, folder: Path, console: Console | None = None) 
         folder: Where it was saved.
         console: A rich console; standard output by default. Not a terminal: plain text.
     """
+    from rich.text import Text
+
     console = console or _console()
     with console.capture() as captured:
         for part in _parts(report, folder):
-            console.print(part, highlight=False)
+            # A path is one word, whatever the width; only findings are wrapped.
+            console.print(part, highlight=False, soft_wrap=isinstance(part, Text))
     shown = captured.get()
     if not console.is_terminal:  # a log or a file: no blanks to fill up cells
         shown = "".join(f"{line.rstrip()}\n" for line in shown.splitlines())
@@ -50,9 +53,11 @@ def _console() -> Console:
 
 
 def _parts(report: Report, folder: Path) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+
     yield _text(report.title or "Report", "bold")
     for place, finding in enumerate(report.findings):
-        yield _text(f"  {finding}", "" if place else "bold green")
+        yield Padding(_text(finding, "" if place else "bold green"), (0, 0, 0, 2))
     if report.scalars:
         yield ""
         yield _scalars(report.scalars)
