@@ -1,8 +1,26 @@
 """What fulmen_zero_space_ecc offers: names alone, so that listing it costs nothing."""
 
+from __future__ import annotations
+
 import fulmen
+
+FULMEN_API = 1
 
 
 @fulmen.hookimpl
-def fulmen_components():
-    return []
+def fulmen_components() -> list[fulmen.Component]:
+    """Name the components."""
+    return [
+        fulmen.Component(
+            kind="callback",
+            name="wot",
+            target="fulmen_zero_space_ecc.callbacks:WeightDistributionTraining",
+            summary="Trains int8 weights whose check bits fit in place.",
+        ),
+        fulmen.Component(
+            kind="analyzer",
+            name="weight_distribution",
+            target="fulmen_zero_space_ecc.analyzer:WeightDistribution",
+            summary="Counts large weights by layer and place: is a model ready for in-place protection?",
+        ),
+    ]

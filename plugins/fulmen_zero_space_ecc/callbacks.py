@@ -1,0 +1,161 @@
+"""The callback `wot`: weight-distribution-oriented training."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal, get_args
+
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+from torch.optim import Optimizer
+
+from fulmen import UserError
+from fulmen_zero_space_ecc import guards
+from fulmen_zero_space_ecc.hinge import add_hinge_gradient_
+from fulmen_zero_space_ecc.placement import Layout, Segment
+from fulmen_zero_space_ecc.qat import QuantizationAwareTraining
+from fulmen_zero_space_ecc.quantized_model import QuantizedModel
+
+Mode = Literal["throttle", "hinge"]
+
+
+class WeightDistributionTraining(QuantizationAwareTraining):
+    """Trains int8 weights whose check bits fit in place: 7 of 8 weights end in [-64, 63].
+
+    When it starts, batch normalisation is folded into the convolutions before it and the scale of
+    each layer is frozen. From then on each layer computes with 8-bit weights and activations
+    (gradients pass straight through), and the weights that `placement` names are held in the box.
+    Parameters keep their names and shapes, so that checkpoints load anywhere; what is frozen is
+    kept in this callback's own state, and a resumed run goes on exactly.
+
+    Args:
+        mode: ``throttle`` clamps the weights after every optimiser step. ``hinge`` adds a penalty
+            to the gradient instead and clamps once, at the end; validation and checkpoints see
+            clamped weights throughout.
+        layout: Which weights form a block of 8: ``interleaved`` (one from each eighth of the
+            model; resists bursts of faults, checks fastest) or ``paper`` (8 consecutive ones).
+        start_epoch: The epoch at whose start folding, freezing and holding happen. Epochs before
+            it train in floating point as if the callback were not there. A network that was not
+            trained before needs some, or its batch normalisation is folded unlearned.
+        hinge_strength: The penalty's factor in ``mode: hinge``; should exceed the gradients that
+            single weights get from the loss.
+        activations: Quantise the input of each layer to 8 bits as well, as the paper does.
+        activation_decay: The decay of the moving average of activation ranges, in [0, 1).
+        ignore: Names of modules or parameters of the model to leave as they are (a teacher, a
+            position table, an attention layer).
+
+    Raises:
+        UserError: an option is out of range; or, when training starts, something in the model or
+            the Trainer cannot be combined with it. Names what and the remedy.
+        FulmenError: after training, a held weight lies outside [-64, 63], processes hold different
+            weights, or training ended before ``start_epoch``.
+
+    Logs ``fulmen/zero_space_ecc/large_weights`` (held weights found outside the box after a step,
+    before they are clamped), ``.../large_fraction`` and, once, ``.../scale/<weight>``.
+
+    Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479), section 4.2. The paper's code clamps five
+    times an epoch and lets the scale follow the weights; here every step, with a frozen scale.
+    """
+
+    def __init__(
+        self,
+        mode: Mode = "throttle",
+        layout: Layout = "interleaved",
+        start_epoch: int = 0,
+        hinge_strength: float = 0.1,
+        activations: bool = True,
+        activation_decay: float = 0.999,
+        ignore: list[str] | None = None,
+    ) -> None:
+        super().__init__(layout, start_epoch, activations, activation_decay, ignore)
+        guards.require("mode", mode, mode in get_args(Mode), f"one of {', '.join(get_args(Mode))}")
+        finite = 0 < hinge_strength < float("inf")
+        guards.require("hinge_strength", hinge_strength, finite, "a finite number above 0")
+        self.mode = mode
+        self.hinge_strength = hinge_strength
+        self.throttled_in_eval = mode == "hinge"
+        self._large: Tensor | None = None
+        self._penalised = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is frozen, and in ``mode: hinge`` the weights that state dicts show clamped."""
+        state = super().state_dict()
+        if self.mode == "hinge" and self.live is not None:
+            state["outside"] = self.live.outside()
+        return state
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Place the weights, take over a checkpoint's state, put the hooks on."""
+        super().on_fit_start(trainer, pl_module)
+        if self.live is not None and self._saved is not None:
+            self.live.put_back_(self._saved.get("outside", {}))
+        if self.mode == "hinge":
+            hook = partial(
+                self._show_throttled
+            )  # Module.state_dict marks its hooks, which methods do not allow
+            self._handles.append(pl_module.register_state_dict_post_hook(hook))  # type: ignore[no-untyped-call]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Watch the optimisers: hold the weights after each real step."""
+        guards.refuse_averages_across_start(trainer, self.mode, self.first_epoch(trainer))
+        super().on_train_start(trainer, pl_module)
+
+    def on_frozen(self, quantized: QuantizedModel) -> None:
+        """Hold from the start, not from the first step on: it may be some micro-batches away."""
+        if self.mode == "throttle":
+            quantized.throttle_()
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Add the penalty's gradient, after all micro-batches and processes, before any clipping."""
+        super().on_before_optimizer_step(trainer, pl_module, optimizer)
+        if self.live is not None and self.mode == "hinge":
+            self._penalised = True
+            for segment in self.stepped_by(optimizer):
+                weight, scale = self.live.weights[segment.name], self.live.scale(segment)
+                add_hinge_gradient_(weight, scale, segment.free, self.hinge_strength)
+
+    def on_step(self, quantized: QuantizedModel, segments: list[Segment]) -> None:
+        """Count the large weights; then throttle, or make sure that the penalty was added."""
+        for count in quantized.count_outside(segments).values():
+            self._large = count if self._large is None else self._large + count
+        if self.mode == "throttle":
+            quantized.throttle_(segments)
+        elif not self._penalised:
+            raise UserError(
+                "wot: an optimiser stepped outside of Lightning's sight, so that mode hinge could not add "
+                "its penalty; call self.optimizers() without use_pl_optimizer=False, or use mode: throttle."
+            )
+        self._penalised = False
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Let activation ranges follow what all processes saw, and log."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if self.live is not None and self._large is not None:
+            large = self._large.float()
+            values = {"large_weights": large, "large_fraction": large / self.live.placement.num_held}
+            values = {f"fulmen/zero_space_ecc/{name}": value for name, value in values.items()}
+            pl_module.log_dict(values, on_step=True, on_epoch=False, batch_size=1)
+        self._large = None
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the penalty with one throttle."""
+        if self.live is not None and self.mode == "hinge":
+            self.live.throttle_()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check the promise, after what other callbacks did when training ended."""
+        if self.trained:
+            guards.check_started(trainer, self.live, self.start_epoch)
+        if self.trained and self.live is not None:
+            self.live.hold_normalisations()
+            guards.check_held(self.live)
+            guards.check_equal(trainer, self.live)
+
+    def _show_throttled(self, module: Any, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+        """Put throttled copies into a state dict, where ``mode: hinge`` lets weights lie outside."""
+        if self.live is not None:
+            self.live.show_throttled(state, prefix)

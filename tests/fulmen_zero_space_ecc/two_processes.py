@@ -1,0 +1,34 @@
+"""Trains with `wot` in two processes and writes what each of them ends with: ``two_processes.py FOLDER``."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import torch
+from wot_toys import LAYOUTS, MODES, ToyClassifier, digits, outside, trainer
+
+from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
+
+
+def train(mode: str, layout: str) -> dict[str, object]:
+    torch.manual_seed(0)
+    wot, model = WeightDistributionTraining(mode, layout, start_epoch=1), ToyClassifier()
+    running = trainer([wot], max_epochs=3, strategy="ddp", devices=2, accumulate_grad_batches=2)
+    running.fit(model, digits(0, 256), digits(256, 384))
+    tensors = [tensor.numpy().tobytes() for tensor in model.state_dict().values()]
+    frozen = wot.state_dict()["frozen"]
+    return {
+        "rank": running.global_rank,
+        "hash": hashlib.sha256(b"".join(tensors)).hexdigest(),
+        "frozen": frozen,
+        "outside": outside(model, wot),
+        "folded": len(frozen["folded"]),
+    }
+
+
+if __name__ == "__main__":
+    results = {f"{mode} {layout}": train(mode, layout) for mode in MODES for layout in LAYOUTS}
+    rank = next(iter(results.values()))["rank"]
+    torch.save(results, Path(sys.argv[1]) / f"rank{rank}.pt")
