@@ -107,6 +107,19 @@ def test_numbers_stand_right_and_text_left(tmp_path):
     ]
 
 
+def test_a_whole_configuration_is_folded_away(tmp_path):
+    config = {"trainer": {f"option_{n}": n for n in range(40)}, "seed": 7, "versions": {"torch": "2.13"}}
+    page = page_of(Report(), tmp_path, config)
+    order = [tag for tag, _ in page.tags if tag in {"footer", "details"}]
+
+    assert order == ["footer", "details"]
+    assert (
+        page.texts.index("versions.torch")
+        < page.texts.index("trainer")
+        < page.texts.index("trainer.option_39")
+    )
+
+
 def test_an_empty_report_is_a_page(tmp_path):
     assert page_of(Report(), tmp_path).texts[-1] == "Report"
 

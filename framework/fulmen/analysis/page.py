@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fulmen.analysis.report import Report
 
 ROWS = 30  # of a table on the page; the CSV has them all
+LONG = 15  # lines of provenance; a whole configuration is folded away
 _SVG_LIMIT = 400_000  # bytes; a drawing of many thousand points is smaller as pixels
 
 
@@ -70,6 +71,7 @@ def _content(
     from fulmen.analysis.figures import caption_of
     from fulmen.analysis.formatting import format_number, format_table
 
+    groups = {str(key): list(_flat({key: value})) for key, value in provenance.items()}
     return {
         "title": report.title or "Report",
         "findings": report.findings,
@@ -80,7 +82,8 @@ def _content(
         ],
         "tables": [(name, len(table), format_table(table, ROWS)) for name, table in report.tables.items()],
         "arrays": [(name, array.dtype, _shape(array.shape)) for name, array in report.arrays.items()],
-        "provenance": list(_flat(provenance)),
+        "facts": [fact for group in groups.values() if len(group) <= LONG for fact in group],
+        "details": [(key, group) for key, group in groups.items() if len(group) > LONG],
         "rows": ROWS,
     }
 
