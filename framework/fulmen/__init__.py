@@ -10,6 +10,7 @@ from fulmen.lazy import table_of_contents
 if TYPE_CHECKING:
     from fulmen.analysis.contract import AnalysisContext as AnalysisContext
     from fulmen.analysis.contract import Analyzer as Analyzer
+    from fulmen.analysis.figures import new_figure as new_figure
     from fulmen.analysis.report import Report as Report
     from fulmen.artifacts import write_artifact as write_artifact
     from fulmen.checkpoints import load_checkpoint as load_checkpoint
@@ -54,6 +55,7 @@ __getattr__, __dir__, __all__ = table_of_contents(
         "hookimpl": "fulmen.hookspecs",
         "keyed_generator": "fulmen.seeds",
         "load_checkpoint": "fulmen.checkpoints",
+        "new_figure": "fulmen.analysis.figures",
         "progress": "fulmen.progressing",
         "write_artifact": "fulmen.artifacts",
     },

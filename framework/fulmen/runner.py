@@ -75,7 +75,7 @@ class Runner(Trainer):
         identity = {**(config or {"analyzer": name}), "versions": versions()}
         if ckpt_path is not None:
             identity["checkpoint_sha256"] = hashlib.sha256(Path(ckpt_path).read_bytes()).hexdigest()
-        directory = open_run("analyze", redact(identity), run, fresh)
+        directory = open_run("analyze", identity, run, fresh, shown=redact(identity))
         engine = InlineEngine()
         try:
             with directory.logging(), isolate_rng():

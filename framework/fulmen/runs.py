@@ -58,17 +58,23 @@ class RunDirectory:
 
 
 def open_run(
-    verb: str, identity: Mapping[str, Any], path: str | os.PathLike[str] | None = None, fresh: bool = False
+    verb: str,
+    identity: Mapping[str, Any],
+    path: str | os.PathLike[str] | None = None,
+    fresh: bool = False,
+    *,
+    shown: Mapping[str, Any] | None = None,
 ) -> RunDirectory:
     """Open the folder of a run: go on with an unfinished one, or start a new one.
 
     Args:
         verb: ``analyze`` or ``search``.
         identity: All that decides the result (resolved config, digests of the files read), plain
-            data; written as ``config.yaml``.
+            data.
         path: The folder; by default ``runs/<verb>-<digest of identity>``. A finished run is never
             touched: a new one gets the next number, ``<path>-2``.
         fresh: Start anew even if there is an unfinished run; that one is left where it is.
+        shown: What ``config.yaml`` holds: by default the identity; without secrets where it has any.
 
     Raises:
         UserError: the folder cannot be written, is in use by another process, holds something else,
@@ -84,7 +90,7 @@ def open_run(
         number += 1
         state = _state(folder)
         if state is None:
-            return _start(folder, verb, digest, identity)
+            return _start(folder, verb, digest, identity if shown is None else shown)
         if state["state"] == "done" or fresh:
             continue
         if state["digest"] != digest:
@@ -95,10 +101,10 @@ def open_run(
         return RunDirectory(folder, True, _lock(folder))
 
 
-def _start(folder: Path, verb: str, digest: str, identity: Mapping[str, Any]) -> RunDirectory:
+def _start(folder: Path, verb: str, digest: str, shown: Mapping[str, Any]) -> RunDirectory:
     require_writable(folder)
     descriptor = _lock(folder)
-    write_artifact(folder / _CONFIG, yaml.safe_dump(dict(identity), sort_keys=False))
+    write_artifact(folder / _CONFIG, yaml.safe_dump(dict(shown), sort_keys=False))
     write_artifact(
         folder / _STATUS, json.dumps({"state": "running", "verb": verb, "digest": digest}, indent=1)
     )

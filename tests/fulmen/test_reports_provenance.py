@@ -25,6 +25,7 @@ from fulmen.reports import redact, versions
             {"loggers": [{"api_key": "***", "project": "p"}]},
         ),
         ({"token": None}, {"token": None}),
+        ({"num_tokens": 512, "key_dim": 0.5}, {"num_tokens": 512, "key_dim": 0.5}),
         ({"lr": 0.1, "layers": [1, 2], "on": True}, {"lr": 0.1, "layers": [1, 2], "on": True}),
         ({"url": "https://me:s3cret@host/x"}, {"url": "https://***@host/x"}),
         ({"url": "https://host/a@b"}, {"url": "https://host/a@b"}),

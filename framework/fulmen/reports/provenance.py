@@ -37,10 +37,14 @@ def redact(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration without its secrets, whatever its depth.
 
     What stands under a key that has ``token``, ``password``, ``secret`` or ``key`` in its name
-    becomes ``***``; so do options of such a name in a command (``--logger.api_key abc``), and the
-    login of an address (``https://user:password@host``). None stays: nothing was given.
+    becomes ``***``, but for sizes (``num_tokens: 512``); so do options of such a name in a command
+    (``--logger.api_key abc``), and the login of an address (``https://user:password@host``). None
+    stays: nothing was given.
     """
-    return {key: _hide(value) if _is_secret(key) else _redact(value) for key, value in mapping.items()}
+    return {
+        key: _hide(value, _hides_numbers(key)) if _is_secret(key) else _redact(value)
+        for key, value in mapping.items()
+    }
 
 
 def _redact(value: Any) -> Any:
@@ -68,16 +72,22 @@ def _is_option_of_secret(item: Any) -> bool:
     return isinstance(item, str) and item.startswith("--") and "=" not in item and _is_secret(item)
 
 
-def _hide(value: Any) -> Any:
+def _hide(value: Any, numbers: bool) -> Any:
     if isinstance(value, Mapping):
-        return {key: _hide(inner) for key, inner in value.items()}
+        return {key: _hide(inner, numbers) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_hide(item) for item in value]
-    return None if value is None else HIDDEN
+        return [_hide(item, numbers) for item in value]
+    shown = value is None or (isinstance(value, int | float) and not numbers)
+    return value if shown else HIDDEN
 
 
 def _is_secret(name: object) -> bool:
     return _SECRET_NAME.search(str(name)) is not None
+
+
+def _hides_numbers(name: object) -> bool:
+    # num_tokens and key_dim are sizes, which a saved config must keep; a password may be a number.
+    return re.search(r"password|secret", str(name), re.IGNORECASE) is not None
 
 
 def _version(distribution: str) -> str:
