@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from lightning.pytorch import LightningDataModule
+from torch.utils.data import RandomSampler
 
 from fulmen.errors import ConfigError, DataError
 from fulmen_vision.format_error import FormatError
@@ -17,8 +18,9 @@ class ImageData(LightningDataModule):
     """Loaders over the splits that ``read`` gives, normalised by the training images' mean and spread.
 
     Batches are float32 images of shape (batch, channels, height, width) and int64 labels of shape
-    (batch,). The training loader shuffles by ``seed_everything`` and the epoch, so that a resumed run
-    sees the batches that an uninterrupted one sees. Prediction runs over the test images.
+    (batch,). Under a Trainer the training loader shuffles by ``seed_everything`` and the epoch, so that
+    a resumed run sees the batches that an uninterrupted one sees; without one, by torch's global
+    stream. Prediction runs over the test images.
 
     Args:
         batch_size: Images per batch and process.
@@ -125,7 +127,9 @@ class ImageData(LightningDataModule):
     def train_dataloader(self) -> ResumableLoader:
         """Return the shuffled training batches."""
         data = self.dataset("train")
-        return self._loader(data, EpochSampler(data, torch.initial_seed()))
+        if self.trainer is None:
+            return self._loader(data, RandomSampler(data))
+        return self._loader(data, EpochSampler(data, torch.initial_seed(), self._current_epoch))
 
     def val_dataloader(self) -> ResumableLoader:
         """Return the validation batches, always in the same order."""
@@ -139,7 +143,10 @@ class ImageData(LightningDataModule):
         """Return the test batches: ``predict`` gives their probabilities in this order."""
         return self.test_dataloader()
 
-    def _loader(self, data: ImageDataset, sampler: EpochSampler | None = None) -> ResumableLoader:
+    def _current_epoch(self) -> int:
+        return self.trainer.current_epoch if self.trainer else 0
+
+    def _loader(self, data: ImageDataset, sampler: RandomSampler | None = None) -> ResumableLoader:
         return ResumableLoader(
             data,
             batch_size=self.batch_size,

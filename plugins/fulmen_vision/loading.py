@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,22 +46,25 @@ class EpochSampler(RandomSampler):
     """Shuffles anew in each epoch, in an order that depends on the seed and the epoch alone.
 
     A plain RandomSampler draws from torch's global stream, whose state no checkpoint keeps: a resumed
-    run would see another order. Lightning calls ``set_epoch``, and in runs of several processes puts
-    its DistributedSampler in the place of any RandomSampler.
+    run would see another order. In runs of several processes Lightning puts its DistributedSampler in
+    the place of any RandomSampler, this one too.
 
     Args:
         dataset: What is sampled; only its length is used.
-        seed: Of the order.
+        seed: Of the order, 0 or more.
+        current_epoch: Gives the epoch, 0 or more, when an epoch's first image is asked for. (Lightning
+            also offers ``set_epoch``, but counts one too many when a run with ``max_steps`` is resumed.)
     """
 
-    def __init__(self, dataset: ImageDataset, seed: int) -> None:
+    def __init__(self, dataset: ImageDataset, seed: int, current_epoch: Callable[[], int]) -> None:
         super().__init__(dataset)
         self.seed = seed
-        self.epoch = 0
+        self.current_epoch = current_epoch
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, 0 or more, whose order comes next."""
-        self.epoch = epoch
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order comes next."""
+        return self.current_epoch()
 
     def __iter__(self) -> Iterator[int]:
         generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, self.epoch])))
