@@ -131,6 +131,7 @@ class Reader:
     def __init__(self, folder: Path, run_fulmen, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.site = folder / ".site"
+        self.editable: list[Path] = []
         self.run_fulmen = run_fulmen
         self.monkeypatch = monkeypatch
 
@@ -167,7 +168,7 @@ class Reader:
     def _process(self, command: list[str], environment: dict[str, str]) -> tuple[int, str]:
         paths = {
             "PATH": f"{self.site / 'bin'}:{BIN}:{os.environ['PATH']}",
-            "PYTHONPATH": str(self.site) if self.site.exists() else os.environ.get("PYTHONPATH", ""),
+            "PYTHONPATH": ":".join(map(str, [*self.editable, self.site])),
         }
         done = subprocess.run(
             command,
@@ -190,6 +191,8 @@ class Reader:
                 )
                 if status:
                     return status, printed
+                if "-e" in arguments:  # pip has no editable installation into a folder
+                    self.editable += [self.folder / word, self.folder / word / "src"]
             else:
                 _check_requirement(word)
         return 0, ""

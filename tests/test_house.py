@@ -22,7 +22,7 @@ PLUGINS = sorted(path.parent for path in (REPOSITORY / "plugins").glob("*/plugin
 PUBLIC = {
     *("Component", "Kind", "Command", "hookimpl"),
     *("Runner", "FulmenCLI"),
-    *("Analyzer", "AnalysisContext", "Report"),
+    *("Analyzer", "AnalysisContext", "Report", "new_figure"),
     *("Searcher", "Candidate", "Evaluation", "Objective", "Engine", "Task", "Outcome"),
     *("UserError", "write_artifact", "load_checkpoint", "progress", "keyed_generator"),
 }
@@ -31,7 +31,7 @@ PUBLIC = {
 ADAPTERS = {"__init__", "plugin", "callbacks", "strategy", "searcher", "analyzer", "engine"}
 FURTHER_ADAPTERS = {
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz"},  # a model, data modules
-    "fulmen_zero_space_ecc": {"qat", "starting", "guards"},  # parts of the callback `wot`
+    "fulmen_zero_space_ecc": {"qat", "starting", "guards", "charts"},  # parts of `wot`; figures
 }
 
 
