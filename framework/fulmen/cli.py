@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 import logging
 import os
 import shlex
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -97,16 +99,41 @@ class FulmenCLI(LightningCLI):
         return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse the arguments, and remember them: what was given wins over a checkpoint's options."""
-        self._given = args
-        super().parse_arguments(parser, args)
+        """Parse the arguments; a checkpoint's options count as a file before all others."""
+        self._trained_with = None
+        if isinstance(args, dict | Namespace) or parser._subcommands_action is None:
+            super().parse_arguments(parser, args)
+            return
+        argv = list(sys.argv[1:] if args is None else args)
+        self._trained_with = checkpoint_options.find(argv)
+        if self._trained_with is None:
+            super().parse_arguments(parser, args)
+            return
+        named = checkpoint_options.named_model(argv)
+        trained = self._trained_with.as_config(named, self.subclass_mode_model)
+        words = arguments.after_verb(argv, ["--config", trained]) if trained else argv
+        try:
+            self.config = parser.parse_args(words)
+        except SystemExit as refusal:
+            if refusal.code and trained and _parses(parser, argv):
+                sys.stderr.write("Parsing of ckpt_path hyperparameters failed!\n")
+            raise
 
     def _parse_ckpt_path(self) -> None:
-        """Fill in what the model was trained with, below what the user gave."""
-        path = self.config.get(str(self.config.get("subcommand")), {}).get("ckpt_path")
-        if path and Path(path).is_file():
-            given = checkpoint_options.given(self.parser, self._given)
-            self.config = checkpoint_options.merge(self.parser, self.config, given, path)
+        """Take the model's class from the checkpoint where it is a special case of the configured one."""
+        if self._trained_with is None:
+            super()._parse_ckpt_path()
+            return
+        model = self.config[self.config.subcommand].get("model")
+        trained = self._trained_with.class_path
+        configured = model.get("class_path") if model is not None else None
+        if trained and configured and checkpoint_options.is_special_case(trained, configured):
+            # As Lightning's own tests have it: --model=Base goes on with the trained subclass of Base.
+            options = {"class_path": trained, "dict_kwargs": dict(self._trained_with.options)}
+            verb = self.config.subcommand
+            self.config = self.parser.parse_object({verb: {"model": options}}, self.config)
+        elif model is not None:
+            self._trained_with.say_differences(model)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs: dict[str, Any] = super()._prepare_subcommand_kwargs(subcommand)
@@ -165,7 +192,7 @@ class CommandCLI(FulmenCLI):
         verbs = self.subcommands()
         with exits.exit_statuses():
             verb = arguments.split(argv).verb
-            arranged = _with_model_of_checkpoint(arguments.arrange(argv, verbs))
+            arranged = arguments.arrange(argv, verbs)
         if verb in verbs:  # building the parsers of the other verbs takes a second
             self.subcommands = lambda: {verb: verbs[verb]}  # type: ignore[method-assign]
         prefix = "FULMEN"
@@ -175,6 +202,9 @@ class CommandCLI(FulmenCLI):
             for library in ("lightning.pytorch", "lightning.fabric"):
                 logging.getLogger(library).setLevel(logging.WARNING)
         _warn(host().faults)
+        warnings.filterwarnings(
+            "ignore", message="LightningCLI's args parameter.*"
+        )  # sys.argv stays as it is
         super().__init__(
             args=arranged,
             save_config_callback=SavedConfig,
@@ -183,11 +213,6 @@ class CommandCLI(FulmenCLI):
             else None,
             parser_kwargs={"prog": "fulmen", "env_prefix": prefix, "default_env": by_environment},
         )
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse the arranged command line; ``sys.argv`` stays as it is, for ranks to be started by."""
-        self._given = args
-        self.config = parser.parse_args(args)
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
@@ -209,17 +234,14 @@ class CommandCLI(FulmenCLI):
             raise ConfigError(f"{subcommand}: {one_line(error)}") from error
 
 
-def _with_model_of_checkpoint(argv: list[str]) -> list[str]:
-    """Name the checkpoint's model where the user names a checkpoint and no model."""
-    if any(word.partition("=")[0].partition(".")[0] == "--model" for word in argv):
-        return argv
-    documents = arguments.documents_of(argv)
-    if any("model" in document for document in documents):
-        return argv
-    in_files = [str(document["ckpt_path"]) for document in documents if document.get("ckpt_path")]
-    path = arguments.given_value(argv, "--ckpt_path") or next(reversed(in_files), None)
-    model = checkpoint_options.named_in(path)
-    return argv if model is None else [*argv, f"--model={model}"]
+def _parses(parser: LightningArgumentParser, argv: Sequence[str]) -> bool:
+    """Whether a command line parses; silent."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            parser.parse_args(list(argv))
+        except SystemExit:
+            return False
+    return True
 
 
 def run(argv: Sequence[str]) -> int:
@@ -258,8 +280,9 @@ def _command_line() -> str:
 
 
 def _silence_noise() -> None:
-    """Drop Lightning's advertisement of its own services, and a warning that it gives itself."""
-    warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")
+    """Drop Lightning's advertisement of its own services, and warnings that ask for nothing."""
+    warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")  # Lightning warns itself
+    warnings.filterwarnings("ignore", message="No seed found.*")  # the next line says which was taken
 
     def keep(record: logging.LogRecord) -> bool:
         return not any(word in record.getMessage() for word in ("litlogger", "litmodels"))

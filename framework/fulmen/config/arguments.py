@@ -85,6 +85,12 @@ def given_value(argv: Sequence[str], option: str) -> str | None:
     return found
 
 
+def after_verb(argv: Sequence[str], words: Sequence[str]) -> list[str]:
+    """Return a command line with words put right after its verb."""
+    position = list(argv).index(split(argv).verb or "") + 1
+    return [*argv[:position], *words, *argv[position:]]
+
+
 def documents_of(argv: Sequence[str]) -> list[dict[str, Any]]:
     """Return what the config files of a command line hold, blocks of the verb unwrapped."""
     line = split(argv)

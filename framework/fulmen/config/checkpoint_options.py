@@ -1,22 +1,23 @@
 """What a model was trained with, taken from its checkpoint: below options and files, above defaults.
 
 Lightning 2.6 lays a checkpoint's hyperparameters over the command line, so that
-``fit --model.lr 0.7 --ckpt_path X`` trains with X's rate. Here what the user gave stands, and what
-differs from the checkpoint is said in a line each. A checkpoint is data: a class that it names is
-used only if a plugin registers it, or it is imported already.
+``fit --model.lr 0.7 --ckpt_path X`` trains with X's rate. Here they are read as if a config file
+stood before all others, and what the user changed is said in a line each. A checkpoint is data: a
+class that it names is used only if a plugin registers it, or it is imported already.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
-from jsonargparse._link_arguments import skip_apply_links
+import yaml
 
 from fulmen.checkpoints import load_checkpoint
+from fulmen.config import arguments
 from fulmen.errors import CheckpointError
 from fulmen.host import host
 from fulmen.names import import_class
@@ -24,69 +25,112 @@ from fulmen.names import import_class
 TRUSTED_ROOTS = ("torch", "torchmetrics", "lightning", "pytorch_lightning")
 
 
-def hyperparameters(path: str) -> dict[str, Any]:
-    """Return the model's hyperparameters that a checkpoint holds, ``_class_path`` among them if known.
+@dataclass(frozen=True)
+class TrainedWith:
+    """The options that a checkpoint's model was trained with.
+
+    Attributes:
+        path: The checkpoint.
+        class_path: The model's class, if the checkpoint names it.
+        options: The arguments of the model's ``__init__``.
+    """
+
+    path: str
+    class_path: str | None
+    options: Mapping[str, Any]
+
+    def as_config(self, named: str | None, any_class: bool) -> str | None:
+        """Return these options as the text of a config, or None where they say nothing.
+
+        Args:
+            named: The class that the user names, or None.
+            any_class: Whether the model may be of any class (LightningCLI's subclass mode).
+        """
+        options: Any = {key: value for key, value in self.options.items() if _is_writable(value)}
+        if any_class:
+            class_path = self.class_path or named
+            options = {"class_path": class_path, "init_args": options} if class_path else None
+        return _dump({"model": options}) if options else None
+
+    def say_differences(self, model: Any) -> None:
+        """Say in a line each where the model as configured is not the one that was trained."""
+        trained = dict(self.options)
+        if "class_path" in model:
+            if self.class_path is not None and model["class_path"] != self.class_path:
+                _say("model", model["class_path"], self.class_path)
+                return
+            model = model.get("init_args") or {}
+        _say_differences(trained, model, "model")
+
+
+def find(argv: Sequence[str]) -> TrainedWith | None:
+    """Return what the checkpoint that a command line names was trained with.
+
+    Args:
+        argv: The command line; the checkpoint may be named in one of its config files.
+
+    Returns:
+        None if none is named, or it is none of ours to read (``last``, ``best``, a folder).
 
     Raises:
         CheckpointError: the file is no checkpoint, or names a class that nobody vouches for.
     """
-    found = dict(load_checkpoint(path).get("hyper_parameters") or {})
-    found.pop("_instantiator", None)
-    for class_path in _class_paths(found):
+    in_files = [document.get("ckpt_path") for document in arguments.documents_of(argv)]
+    path = arguments.given_value(argv, "--ckpt_path") or next(filter(None, reversed(in_files)), None)
+    if path is None or not Path(str(path)).is_file():
+        return None
+    options = dict(load_checkpoint(path).get("hyper_parameters") or {})
+    options.pop("_instantiator", None)
+    for class_path in _class_paths(options):
         if not _is_vouched_for(class_path):
             raise CheckpointError(
                 f"{path}: its hyperparameters name the class {class_path!r}, which no installed plugin "
-                "registers; if you trust it, name it yourself (--model, or its key in a config)."
+                "registers; if you trust it, import it in a script of yours and use FulmenCLI there."
             )
+    return TrainedWith(str(path), options.pop("_class_path", None), options)
+
+
+def named_model(argv: Sequence[str]) -> str | None:
+    """Return the model class that a command line names, in an option or in a file."""
+    if option := arguments.given_value(argv, "--model"):
+        return option
+    found = None
+    for document in arguments.documents_of(argv):
+        model = document.get("model")
+        found = model if isinstance(model, str) else (model or {}).get("class_path", found)
     return found
 
 
-def given(parser: Any, args: Any) -> Any:
-    """Return what the user gave: the parsed config without defaults and without links, which need them."""
-    parse = parser.parse_object if isinstance(args, dict | Namespace) else parser.parse_args
-    with skip_apply_links():
-        return parse(args, defaults=False)
+def is_special_case(trained: str, configured: str) -> bool:
+    """Whether a class is a proper subclass of another one; both are imported already."""
+    return trained != configured and issubclass(import_class(trained), import_class(configured))
 
 
-def merge(parser: Any, config: Any, given: Any, path: str) -> Any:
-    """Return ``config`` with the model options that only the checkpoint knows.
+def _dump(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=2**20)
 
-    Args:
-        parser: The root parser.
-        config: The parsed config, defaults included.
-        given: What the user gave, no defaults.
-        path: The checkpoint.
 
-    Raises:
-        SystemExit: the model does not take the checkpoint's options.
-    """
-    verb = config.subcommand
-    options = hyperparameters(path)
-    own = given.get(verb, {}).get("model") or {}
-    own = own.as_dict() if hasattr(own, "as_dict") else dict(own) if isinstance(own, Mapping) else {}
-    trained_as = options.pop("_class_path", None)
-    if trained_as is not None and not _replaces(trained_as, own.get("class_path")):
-        _say("model", own["class_path"], trained_as)
-        return config
-    own_options = own.get("init_args", {}) if trained_as is not None else own
-    for key in own_options.keys() & options.keys():
-        trained = options.pop(key)
-        if own_options[key] != trained:
-            _say(f"model.{key}", own_options[key], trained)
-    if trained_as is not None:
-        options = {"class_path": trained_as, "dict_kwargs": options}
-    if not options:
-        return config
+def _is_writable(value: Any) -> bool:
     try:
-        return parser.parse_object({verb: {"model": options}}, config)
-    except SystemExit:
-        sys.stderr.write("Parsing of ckpt_path hyperparameters failed!\n")
-        raise
+        _dump(value)
+    except yaml.YAMLError:  # a tensor among the hyperparameters; the model's default or the user's stands
+        return False
+    return True
 
 
-def _replaces(trained_as: str, named: str | None) -> bool:
-    """Whether the class of the checkpoint stands: it is the named one, or a special case of it."""
-    return named is None or named == trained_as or issubclass(import_class(trained_as), import_class(named))
+def _say_differences(trained: Mapping[str, Any], configured: Any, key: str) -> None:
+    for name, value in trained.items():
+        if name not in configured:
+            continue
+        now = configured[name]
+        where = f"{key}.{name}".replace(".init_args", "")
+        if isinstance(value, Mapping) and hasattr(now, "__contains__") and not isinstance(now, str):
+            if "class_path" in value and "class_path" in now and now["class_path"] != value["class_path"]:
+                _say(where, now["class_path"], value["class_path"])
+            else:
+                _say_differences(value, now, where)
+        elif (list(now) if isinstance(now, tuple) else now) != value:  # YAML knows no tuples
+            _say(where, now, value)
 
 
 def _say(key: str, given: Any, trained: Any) -> None:
@@ -109,11 +153,3 @@ def _is_vouched_for(class_path: str) -> bool:
     module = class_path.rpartition(".")[0]
     registered = {component.import_path for _, component in host().components()}
     return class_path in registered or module in sys.modules or module.partition(".")[0] in TRUSTED_ROOTS
-
-
-def named_in(path: str | None) -> str | None:
-    """Return the model class that a checkpoint file names, or None."""
-    if path is None or not Path(path).is_file():
-        return None
-    name: str | None = hyperparameters(path).get("_class_path")
-    return name

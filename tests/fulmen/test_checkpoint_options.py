@@ -1,0 +1,85 @@
+"""What the user gives stands; what they leave open comes from the checkpoint; differences are said."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+import yaml
+
+MODEL = {
+    "class_path": "image_classifier",
+    "init_args": {"network": {"class_path": "small_cnn", "init_args": {"width": 16}}, "num_classes": 10},
+}
+TRAINER = {"max_epochs": 1, "accelerator": "cpu", "logger": False, "enable_progress_bar": False}
+DATA = {"class_path": "digits", "init_args": {"limit_train": 64}}
+
+
+@pytest.fixture
+def checkpoint(run_fulmen, tmp_path):
+    (tmp_path / "fit.yaml").write_text(
+        yaml.safe_dump({"seed_everything": 1, "model": MODEL, "data": DATA, "trainer": TRAINER})
+    )
+    ran = run_fulmen("fit", "--config", "fit.yaml", "--quiet")
+    assert ran.status == 0, ran.stderr
+    (path,) = tmp_path.glob("checkpoints/*.ckpt")
+    return path
+
+
+def validate(run_fulmen, checkpoint, *options):
+    return run_fulmen(
+        "validate",
+        f"--ckpt_path={checkpoint}",
+        "--data=digits",
+        "--trainer.logger=false",
+        "--quiet",
+        *options,
+    )
+
+
+def test_nothing_but_the_checkpoint_is_needed(run_fulmen, checkpoint):
+    ran = validate(run_fulmen, checkpoint)
+
+    assert ran.status == 0, ran.stderr
+    assert "val_acc" in ran.stdout
+
+
+def test_a_network_named_without_options_gets_those_it_was_trained_with(run_fulmen, checkpoint):
+    ran = validate(run_fulmen, checkpoint, "--model=image_classifier", "--model.network=small_cnn")
+
+    assert ran.status == 0, ran.stderr
+    assert "as given" not in ran.stderr
+
+
+def test_an_option_that_differs_stands_and_is_said(run_fulmen, checkpoint):
+    ran = validate(
+        run_fulmen,
+        checkpoint,
+        *("--model=image_classifier", "--model.network=small_cnn", "--model.network.width=8"),
+    )
+
+    assert "model.network.width: 8 as given; the checkpoint was trained with 16." in ran.stderr
+    assert ran.status == 2
+    assert "a checkpoint of another model" in ran.stderr
+
+
+def test_another_class_stands_and_is_said(run_fulmen, checkpoint):
+    ran = validate(run_fulmen, checkpoint, "--model=image_classifier", "--model.network=resnet18")
+
+    assert "fulmen_vision.small_cnn.SmallCNN" in ran.stderr
+    assert ran.status == 2
+
+
+def test_a_class_that_nobody_vouches_for_is_not_imported(run_fulmen, checkpoint, tmp_path, monkeypatch):
+    (tmp_path / "canary_module.py").write_text("raise SystemExit('the canary sang')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    content = torch.load(checkpoint, weights_only=True)
+    content["hyper_parameters"]["network"] = {"class_path": "canary_module.Canary"}
+    torch.save(content, "evil.ckpt")
+
+    ran = validate(run_fulmen, "evil.ckpt")
+
+    assert ran.status == 2
+    assert "name the class 'canary_module.Canary', which no installed plugin registers" in ran.stderr
+    assert "canary_module" not in sys.modules
