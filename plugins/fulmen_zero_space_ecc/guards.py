@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
+from torch import nn
 
 from fulmen import UserError
 from fulmen.errors import CheckpointError, FulmenError
@@ -17,18 +18,18 @@ from fulmen_zero_space_ecc.quantized_model import QuantizedModel
 _SHARDED = (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy)
 
 
-def require(option: str, value: Any, condition: bool, expected: str) -> None:
+def require(option: str, value: Any, condition: bool, expected: str, owner: str = "wot") -> None:
     """Refuse an option's value."""
     if not condition:
-        raise UserError(f"wot: {option} is {value!r}; {expected} is needed.")
+        raise UserError(f"{owner}: {option} is {value!r}; {expected} is needed.")
 
 
-def place(model: LightningModule, layout: Layout, ignore: Sequence[str]) -> Placement:
+def place(model: nn.Module, layout: Layout, ignore: Sequence[str], owner: str = "wot") -> Placement:
     """Return the placement; what cannot be protected becomes the user's error."""
     try:
         return placement(model, layout, ignore)
     except ValueError as error:
-        raise UserError(f"wot: {error}") from error
+        raise UserError(f"{owner}: {error}") from error
 
 
 def restore(quantized: QuantizedModel, frozen: Mapping[str, Any]) -> None:

@@ -65,6 +65,11 @@ class QuantizationAwareTraining(Callback):
         """The model that is being trained or evaluated, once its scales are frozen."""
         return self._quantized if self._quantized is not None and self._quantized.started else None
 
+    @property
+    def trained_model(self) -> LightningModule | None:
+        """The model that this callback's state was frozen in, if it is still there."""
+        return self._saved_of() if self._saved_of is not None else None
+
     def on_frozen(self, quantized: QuantizedModel) -> None:
         """Act on the weights at the instant at which the scales are frozen."""
 

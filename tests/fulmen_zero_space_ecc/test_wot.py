@@ -387,8 +387,8 @@ class NotFinite(ToyClassifier):
         (Recurrent, [WeightDistributionTraining()], r"layer 'memory' \(LSTM\)"),
         (Zero, [WeightDistributionTraining()], r"network.head.weight: all weights are 0.*start_epoch"),
         (NotFinite, [WeightDistributionTraining()], r"network.head.weight: some weights are not finite"),
-        (ToyClassifier, [WeightDistributionTraining(start_epoch=2)], "start_epoch is 2, but training"),
-        (ToyClassifier, [WeightDistributionTraining("hinge"), EMAWeightAveraging()], "EMAWeightAveraging would"),
+        (ToyClassifier, [WeightDistributionTraining(start_epoch=2)], "start_epoch is 2"),
+        (ToyClassifier, [WeightDistributionTraining("hinge"), EMAWeightAveraging()], "EMAWeightAveraging"),
         (
             ToyClassifier,
             [WeightDistributionTraining(start_epoch=1), StochasticWeightAveraging(0.1, 1)],

@@ -1,0 +1,214 @@
+"""The analyzer `weight_distribution`: its counts against counting by hand, and what it says of a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from wot_toys import LAYOUTS, ToyClassifier, ToyNet, digits, trainer
+
+import fulmen
+from fulmen import UserError
+from fulmen.errors import CheckpointError
+from fulmen_zero_space_ecc.analyzer import WeightDistribution
+from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
+from fulmen_zero_space_ecc.distribution import BINS, distribution, folded_copy, in_bin, outside
+from fulmen_zero_space_ecc.placement import placement
+
+
+def analyze(model, checkpoint=None, runner=None, **options):
+    context = fulmen.AnalysisContext(
+        model=model,
+        datamodule=None,
+        runner=runner,
+        run_dir=Path(),
+        seed=0,
+        device=torch.device("cpu"),
+        checkpoint=checkpoint,
+        mapper=None,
+    )
+    return WeightDistribution(**options).analyze(context)
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """Checkpoints of the same toy: after one plain epoch, and after `wot` in each layout."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    plain = trainer([], max_epochs=1)
+    plain.fit(ToyClassifier(), digits(0, 256))
+    plain.save_checkpoint(folder / "plain.ckpt")
+    for layout in LAYOUTS:
+        running = trainer([WeightDistributionTraining(layout=layout)], max_epochs=2)
+        running.fit(ToyClassifier.load_from_checkpoint(folder / "plain.ckpt"), digits(0, 256))
+        running.save_checkpoint(folder / f"{layout}.ckpt")
+    return folder
+
+
+def loaded(path):
+    return ToyClassifier.load_from_checkpoint(path), torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_counts_agree_with_counting_by_hand(layout):
+    model = nn.Sequential(nn.Linear(3, 1), nn.Linear(13, 17), nn.Embedding(5, 7))
+    for parameter in model.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) ** 3
+    placed = placement(model, layout)
+
+    for layer, segment in zip(distribution(model, placed), placed.segments, strict=True):
+        weight = model.get_parameter(segment.name).detach().double().numpy()
+        integers = np.round(weight / np.abs(weight).max() * 127).astype(int)
+        held = segment.held_mask().numpy()
+        for counts, chosen in ((layer.held, integers[held]), (layer.free, integers[~held])):
+            assert counts.tolist() == [(chosen == value).sum() for value in range(-128, 128)]
+            size = np.abs(chosen)
+            expected = [(size < 32).sum(), ((size >= 32) & (size < 64)).sum(), (size >= 64).sum()]
+            assert [in_bin(counts, name) for name in BINS] == expected
+            assert outside(counts) == ((chosen < -64) | (chosen > 63)).sum()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_model_of_wot_is_ready_and_the_one_before_was_not(checkpoints, layout):
+    report = analyze(*loaded(checkpoints / f"{layout}.ckpt"), before=str(checkpoints / "plain.ckpt"))
+
+    assert report.scalars["ready"] == 1
+    assert report.scalars["held_outside"] == 0
+    assert report.scalars["before/held_outside"] > 0
+    assert report.findings[0].startswith("Ready for in-place protection: all ")
+    assert any("those that wot froze" in finding for finding in report.findings)
+    assert any(f"Layout {layout}" in finding for finding in report.findings)
+
+
+def test_a_plain_model_is_not_ready_and_is_told_why(checkpoints):
+    model, checkpoint = loaded(checkpoints / "plain.ckpt")
+
+    report = analyze(model, checkpoint)
+
+    wrong = int(report.scalars["held_outside"])
+    assert wrong > 0
+    assert report.scalars["ready"] == 0
+    assert report.title == "Weight distribution: not ready for in-place protection"
+    assert report.findings[0].startswith(f"Not ready: {wrong:,} of ")
+    assert "2 batch normalisations folded first" in report.findings[-1]
+
+
+def test_the_frozen_scales_matter_a_model_of_wot_without_them_is_not_ready(checkpoints):
+    """The trap of the live scale: the largest weight of a held layer would be put on 127 again."""
+    model, checkpoint = loaded(checkpoints / "interleaved.ckpt")
+    del checkpoint["callbacks"]
+    assert analyze(model, checkpoint).scalars["ready"] == 0
+
+
+def test_another_layout_than_it_was_trained_for_can_be_asked_about(checkpoints):
+    report = analyze(*loaded(checkpoints / "paper.ckpt"), layout="interleaved")
+    assert any("Layout interleaved" in finding for finding in report.findings)
+    assert report.scalars["held_outside"] > 0
+
+
+def test_tables_scalars_and_arrays_tell_one_story(checkpoints):
+    report = analyze(*loaded(checkpoints / "interleaved.ckpt"), before=str(checkpoints / "plain.ckpt"))
+    layers, places = report.tables["layers"], report.tables["places"]
+
+    assert list(places.columns) == ["when", "place", "weights", *BINS, "outside"]
+    assert (places[list(BINS)].sum(axis=1) == places["weights"]).all()
+    summed = layers.groupby(["when", "place"])[["weights", *BINS, "outside"]].sum()
+    assert summed.equals(places.set_index(["when", "place"]).sort_index())
+    placed = placement(ToyClassifier())
+    assert (
+        report.scalars["weights"] == placed.numel == report.arrays["held"].sum() + report.arrays["free"].sum()
+    )
+    assert report.scalars["held"] == placed.num_held
+    assert report.scalars["padding_bytes"] == placed.padding
+    assert set(layers["layer"]) == {"network.stem.0", "network.depthwise", "network.head"}
+
+
+def test_the_report_is_whole_and_the_same_twice(checkpoints, tmp_path):
+    first, second = (analyze(*loaded(checkpoints / "interleaved.ckpt")) for _ in range(2))
+    first.save(tmp_path / "report")
+
+    assert first == second == fulmen.Report.load(tmp_path / "report")
+    assert {path.stem for path in (tmp_path / "report/figures").iterdir()} == {"histogram", "layers"}
+
+
+def test_the_model_and_the_random_state_are_left_alone(checkpoints):
+    model, checkpoint = loaded(checkpoints / "plain.ckpt")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.get_rng_state()
+
+    analyze(model, checkpoint, before=str(checkpoints / "paper.ckpt"))
+
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_folding_a_copy_changes_no_output():
+    model = ToyNet()
+    model(torch.rand(64, 1, 8, 8))  # batch normalisation learns statistics
+    images = torch.rand(4, 1, 8, 8)
+
+    folded, count = folded_copy(model.eval())
+
+    assert count == 2
+    assert torch.allclose(folded(images), model(images), atol=1e-6)
+    assert not torch.equal(folded.depthwise.weight, model.depthwise.weight)
+
+
+def test_a_model_that_the_same_runner_has_just_trained_keeps_its_scales():
+    wot = WeightDistributionTraining(layout="paper")
+    running = trainer([wot])
+    model = ToyClassifier()
+    running.fit(model, digits(0, 256))
+
+    assert analyze(model, runner=running).scalars["ready"] == 1
+    assert analyze(ToyClassifier(), runner=running).scalars["ready"] == 0
+
+
+def test_a_layer_of_zeros_is_counted_at_zero():
+    model = ToyClassifier()
+    nn.init.zeros_(model.network.head.weight)
+    report = analyze(model)
+    head = report.tables["layers"].query("layer == 'network.head'")
+    assert (head["weights"] == head["[0, 32)"]).all()
+
+
+class Recurrent(ToyClassifier):
+    def __init__(self):
+        super().__init__()
+        self.memory = nn.LSTM(3, 3)
+
+
+def test_what_it_cannot_examine_is_refused_by_name(checkpoints):
+    with pytest.raises(UserError, match="weight_distribution: no model to examine; set model and ckpt_path"):
+        analyze(None)
+    with pytest.raises(UserError, match="weight_distribution: layout is 'planes'; one of interleaved, paper"):
+        WeightDistribution(layout="planes")
+    with pytest.raises(UserError, match=r"weight_distribution: layer 'memory' \(LSTM\)"):
+        analyze(Recurrent())
+    assert analyze(Recurrent(), ignore=["memory"]).scalars["weights"] == placement(ToyClassifier()).numel
+    other = ToyClassifier(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
+    with pytest.raises(CheckpointError, match=r"plain.ckpt: before is a checkpoint of another model"):
+        analyze(other, before=str(checkpoints / "plain.ckpt"))
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        analyze(ToyClassifier(), before=str(checkpoints / "none.ckpt"))
+    broken = ToyClassifier()
+    broken.network.head.weight.data[0, 0] = torch.nan
+    with pytest.raises(UserError, match=r"network.head.weight: some weights are not finite"):
+        analyze(broken)
+
+
+def test_the_shipped_configs_run_and_find_the_model_ready(run_fulmen, repository, tmp_path):
+    configs = repository / "configs/zero_space_ecc"
+    limits = ["--trainer.limit_train_batches=4", "--trainer.limit_val_batches=1"]
+
+    trained = run_fulmen("fit", "--config", configs / "digits.yaml", *limits)
+    assert trained.status == 0, trained.stderr
+    examined = run_fulmen("analyze", "--config", configs / "digits_weights.yaml", "--run", "report")
+    assert examined.status == 0, examined.stderr
+
+    report = json.loads((tmp_path / "report/report/report.json").read_text())
+    assert report["scalars"]["ready"] == 1
+    assert report["scalars"]["before/held_outside"] > 0
