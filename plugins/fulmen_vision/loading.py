@@ -75,24 +75,23 @@ class ResumableLoader(DataLoader[tuple[Tensor, Tensor]]):
     """A DataLoader that goes on within an epoch: Lightning keeps its state in each checkpoint."""
 
     # Class attributes and no __init__, because Lightning builds a loader anew from DataLoader's arguments.
-    position = 0
-    resume_at: dict[str, int] | None = None
+    given_out = {"epoch": 0, "batches": 0}
+    resume_at = {"epoch": 0, "batches": 0}
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        resume_at, self.resume_at = self.resume_at, None
+        # At the first batch, not before: only then does the sampler know the epoch.
+        epoch = int(getattr(self.sampler, "epoch", 0))
         # A checkpoint taken after an epoch's last batch belongs to an epoch that is over.
-        skipped = resume_at["position"] if resume_at and resume_at["epoch"] == self._epoch else 0
-        for self.position, batch in enumerate(super().__iter__(), start=1):
-            if self.position > skipped:
+        skipped = self.resume_at["batches"] if self.resume_at["epoch"] == epoch else 0
+        self.resume_at = {"epoch": 0, "batches": 0}
+        for number, batch in enumerate(super().__iter__(), start=1):
+            if number > skipped:
+                self.given_out = {"epoch": epoch, "batches": number}
                 yield batch
 
-    @property
-    def _epoch(self) -> int:
-        return int(getattr(self.sampler, "epoch", 0))
-
     def state_dict(self) -> dict[str, int]:
-        """Return the epoch and how many of its batches were given out."""
-        return {"epoch": self._epoch, "position": self.position}
+        """Return how many ``batches`` of which ``epoch`` were given out."""
+        return dict(self.given_out)
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Skip what was given out already, if the next epoch to be read is the one in ``state``."""

@@ -83,3 +83,11 @@ def test_the_state_of_a_finished_epoch_skips_nothing_of_the_next():
     resumed.load_state_dict(finished.state_dict())
 
     assert epoch(resumed, 4) == epoch(loader(), 4)
+
+
+def test_the_state_between_two_epochs_is_that_of_the_first():
+    between = loader()
+    epoch(between, 3)
+    between.sampler.current_epoch = lambda: 4
+
+    assert between.state_dict() == {"epoch": 3, "batches": 4}

@@ -1,0 +1,93 @@
+"""The shipped configs run, and say what they do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "vision").glob("*.yaml"))
+NEEDS = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def available(config: Path) -> Path:
+    data = NEEDS.get(config.stem)
+    if data and not data.is_dir():
+        pytest.skip(f"{data} is not there: apt-get install dataset-fashion-mnist")
+    return config
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_trains_saves_and_is_tested(run_fulmen, tmp_path, config):
+    limits = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.limit_val_batches=2"]
+    fitted = run_fulmen("fit", "--config", available(config), *limits, "--data.limit_train=128")
+    assert fitted.status == 0, fitted.stderr
+
+    (checkpoint,) = tmp_path.glob("runs/*/version_0/checkpoints/*.ckpt")
+    tested = run_fulmen(
+        "test", "--config", config, "--ckpt_path", checkpoint, "--trainer.limit_test_batches=2"
+    )
+    assert tested.status == 0, tested.stderr
+    assert all(name in tested.stdout for name in ("test_loss", "test_acc", "test_f1", "test_auroc"))
+
+
+def test_digits_reach_the_accuracy_that_the_config_claims(run_fulmen, tmp_path, repository):
+    config = repository / "configs" / "vision" / "digits.yaml"
+    assert "to 98% of the 500 test images" in config.read_text()
+
+    fitted = run_fulmen("fit", "--config", config)
+    assert fitted.status == 0, fitted.stderr
+    (checkpoint,) = tmp_path.glob("runs/digits/version_0/checkpoints/*.ckpt")
+    tested = run_fulmen("test", "--config", config, "--ckpt_path", checkpoint)
+
+    accuracy = next(line for line in tested.stdout.splitlines() if "test_acc" in line).split()[-2]
+    assert float(accuracy) >= 0.98
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_begins_with_what_it_does_and_how_long_it_takes(config):
+    first = config.read_text().splitlines()[0]
+
+    assert first.startswith("# Train ")
+    assert first.endswith("on 2 cores.")
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_the_schedule_ends_with_the_training(config):
+    values = yaml.safe_load(config.read_text())
+
+    scheduler = values["model"]["init_args"]["scheduler"]["init_args"]
+    assert scheduler["T_max"] == values["trainer"]["max_epochs"]
+
+
+def test_npz_and_resnet18_by_their_short_names(run_fulmen, tmp_path, medmnist_file):
+    config = tmp_path / "npz.yaml"
+    config.write_text(f"""
+model:
+  class_path: image_classifier
+  init_args:
+    network: {{class_path: resnet18, init_args: {{in_channels: 3, num_classes: 2, stem: small}}}}
+    num_classes: 2
+data:
+  class_path: npz
+  init_args: {{path: {medmnist_file(colour=True)}, label_map: {{0: 0, 1: 0, 2: 1, 3: 1}}, batch_size: 8}}
+trainer: {{accelerator: cpu, fast_dev_run: true, logger: false}}
+""")
+
+    ran = run_fulmen("fit", "--config", config)
+
+    assert ran.status == 0, ran.stderr
+
+
+def test_a_missing_folder_is_one_line_and_status_2(run_fulmen, tmp_path):
+    ran = run_fulmen(
+        *("fit", "--model=image_classifier", "--model.network=small_cnn", "--model.num_classes=10"),
+        *("--data=idx", f"--data.folder={tmp_path / 'nowhere'}", "--trainer.logger=false"),
+    )
+
+    assert ran.status == 2
+    assert f"{tmp_path / 'nowhere'}: does not exist; expected a folder with" in ran.stderr
+    assert "Traceback" not in ran.stderr
