@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.strategies import Strategy, StrategyRegistry
 from lightning.pytorch.utilities.seed import isolate_rng
 
@@ -36,6 +37,7 @@ class Runner(Trainer):
         given.pop("self")
         if isinstance(given.get("strategy"), str):
             given["strategy"] = _strategy(given["strategy"])
+        self._chose_loggers = given.get("logger") not in (None, True)
         super().__init__(**given)
         install_checkpoint_io(self.strategy)
         self._checkpoint_connector = CheckpointConnector(self)
@@ -85,7 +87,7 @@ class Runner(Trainer):
                 report,
                 directory.path,
                 name=_tag(analyzer),
-                loggers=self.loggers,
+                loggers=self._loggers_of(directory),
                 provenance=identity,
                 quiet=quiet,
             )
@@ -94,6 +96,12 @@ class Runner(Trainer):
             engine.close()
             directory.close()
         return report
+
+    def _loggers_of(self, directory: RunDirectory) -> list[Logger]:
+        """Return the user's loggers; by default TensorBoard beside the report, not in lightning_logs."""
+        if self._chose_loggers:
+            return list(self.loggers)
+        return [TensorBoardLogger(directory.path, name="", version="")]
 
     def _context(
         self,

@@ -142,6 +142,15 @@ def config(tmp_path, **more):
     return "analyze.yaml"
 
 
+def test_tensorboard_stands_beside_the_report_unless_a_logger_is_chosen(run_fulmen, tmp_path):
+    name = config(tmp_path, trainer={"accelerator": "cpu"})
+
+    assert run_fulmen("analyze", "--config", name, "--run=out").status == 0
+
+    assert len(list((tmp_path / "out").glob("events.*"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"analyze.yaml", "out", "index.html"}
+
+
 def test_the_command_needs_neither_model_nor_data(run_fulmen, tmp_path):
     ran = run_fulmen("analyze", "--config", config(tmp_path))
 

@@ -1,0 +1,130 @@
+"""The story of the project on real data, one word of YAML at a time: ``make demo``.
+
+Each act shows the YAML that it adds, runs one command of fulmen's, and says in a line what came out.
+An act that was done is not done again after an interruption; a finished demo starts anew.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from verdicts import held_weights, installed, trained
+
+from fulmen import write_artifact
+from fulmen.reports import write_index
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RUNS = REPOSITORY / "runs" / "demo"
+STATE = RUNS / "acts.json"
+
+
+@dataclass(frozen=True)
+class Act:
+    """One act: what it shows, the command, what came out.
+
+    Attributes:
+        title: What happens, for people.
+        yaml: The line of YAML that this act is about, or None.
+        arguments: The command line of fulmen.
+        verdict: Says in one line what came out, from what the command printed and left.
+    """
+
+    title: str
+    yaml: str | None
+    arguments: list[str]
+    verdict: Callable[[str], str]
+
+
+ACTS = {
+    "plugins": Act(
+        "What is installed: every part comes from a plugin.",
+        None,
+        ["plugins"],
+        installed,
+    ),
+    "fit": Act(
+        "Train a small CNN on 1,797 real scanned digits; one word keeps its int8 weights in a box.",
+        "trainer: {callbacks: [wot]}",
+        ["fit", "--config", "configs/zero_space_ecc/digits.yaml"],
+        trained,
+    ),
+    "analyze": Act(
+        "Look at the weights: is there room for error-correcting bits at no extra byte?",
+        "analyzer: weight_distribution",
+        ["analyze", "--config", "configs/zero_space_ecc/digits_weights.yaml"],
+        held_weights,
+    ),
+}
+
+
+def main() -> int:
+    """Play the acts that are not yet done; return the exit status."""
+    done = _load_state()
+    start = time.monotonic()
+    for name, act in ACTS.items():
+        if name in done:
+            _say(f"Act {name!r} was done before: {done[name]}")
+            continue
+        status, done[name] = _play(act)
+        if status:
+            _say("The demo stopped; the same command goes on from here.")
+            return status
+        write_artifact(STATE, json.dumps(done, indent=1))
+    STATE.unlink()
+    write_index(REPOSITORY / "runs")
+    _say(
+        f"Done in {time.monotonic() - start:.0f} s. Next:\n"
+        "  every report             runs/index.html\n"
+        "  the curves               tensorboard --logdir runs\n"
+        "  a plugin of your own     fulmen new-plugin hello"
+    )
+    return 0
+
+
+def _play(act: Act) -> tuple[int, str]:
+    """Run an act's command, passing on what it prints; return its status and the verdict."""
+    _say(f"{act.title}")
+    if act.yaml:
+        sys.stdout.write(f"  {act.yaml}\n")
+    sys.stdout.write(f"$ fulmen {' '.join(act.arguments)}\n")
+    sys.stdout.flush()
+    start = time.monotonic()
+    command = [sys.executable, "-m", "fulmen", *act.arguments]
+    printed = []
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            printed.append(line)
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    if process.returncode:
+        return process.returncode, ""
+    verdict = f"{act.verdict(''.join(printed))} ({time.monotonic() - start:.0f} s)"
+    sys.stdout.write(f"=> {verdict}\n")
+    return 0, verdict
+
+
+def _load_state() -> dict[str, str]:
+    try:
+        return dict(json.loads(STATE.read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"\n== {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        _say("Interrupted; `make demo` goes on where it stopped.")
+        sys.exit(130)

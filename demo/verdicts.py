@@ -1,0 +1,43 @@
+"""One line of verdict per act, read from what the act printed and left, never known beforehand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fulmen import Report
+
+RUNS = Path(__file__).resolve().parent.parent / "runs"
+
+
+def installed(printed: str) -> str:
+    """Count the plugins and components that ``fulmen plugins`` listed."""
+    plugins = len(re.findall(r"^\S", printed, re.MULTILINE))
+    components = len(re.findall(r"^  \S", printed, re.MULTILINE))
+    return f"{plugins} plugins offer {components} parts, and nothing heavy was imported to say so"
+
+
+def trained(printed: str) -> str:
+    """Read the last validation accuracy and the weights that still had to be moved."""
+    newest = max(RUNS.glob("zero_space_ecc/version_*/events.*"), key=lambda path: path.stat().st_mtime)
+    events = EventAccumulator(str(newest))
+    events.Reload()
+    accuracy = events.Scalars("val_acc")[-1].value
+    moved = [event.value for event in events.Scalars("fulmen/zero_space_ecc/large_weights")]
+    return (
+        f"validation accuracy {100 * accuracy:.1f} %; weights outside the box before a step's clamp: "
+        f"{moved[0]:.0f} at first, {moved[-1]:.0f} at the end"
+    )
+
+
+def held_weights(printed: str) -> str:
+    """Read the report of the analysis that was just run."""
+    folder = re.search(r"Report: (\S+)", printed)
+    assert folder is not None, printed
+    report = Report.load(RUNS.parent / Path(folder[1]).parent)
+    return (
+        f"{report.scalars['held_outside']:.0f} of {report.scalars['held']:,.0f} held weights are too large: "
+        f"{'room for 7 check bits in every 8 bytes' if report.scalars['ready'] else 'not ready'}"
+    )
