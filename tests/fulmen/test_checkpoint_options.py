@@ -71,6 +71,15 @@ def test_another_class_stands_and_is_said(run_fulmen, checkpoint):
     assert ran.status == 2
 
 
+def test_the_last_checkpoint_is_refused_where_there_is_none(run_fulmen, checkpoint, tmp_path):
+    options = ["--model=image_classifier", "--model.network=small_cnn", "--model.num_classes=10"]
+
+    ran = validate(run_fulmen, "last", *options, f"--trainer.default_root_dir={tmp_path / 'elsewhere'}")
+
+    assert ran.status == 2
+    assert "there is no last checkpoint below" in ran.stderr
+
+
 def test_a_class_that_nobody_vouches_for_is_not_imported(run_fulmen, checkpoint, tmp_path, monkeypatch):
     (tmp_path / "canary_module.py").write_text("raise SystemExit('the canary sang')")
     monkeypatch.syspath_prepend(str(tmp_path))

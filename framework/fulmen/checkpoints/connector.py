@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+from lightning.pytorch.trainer.states import TrainerFn
 
 from fulmen.checkpoints.loading import is_remote, load_checkpoint
 from fulmen.checkpoints.matching import check_state_dict
+from fulmen.errors import CheckpointError
 
 
 class CheckpointConnector(_CheckpointConnector):
@@ -36,6 +39,16 @@ class CheckpointConnector(_CheckpointConnector):
             if "state_dict" in self._loaded_checkpoint:
                 check_state_dict(model, self._loaded_checkpoint, path, strict=model.strict_loading)
             raise
+
+    def _select_ckpt_path(self, state_fn: TrainerFn, ckpt_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Refuse ``last`` where there is none, but to fit: Lightning would test untrained weights."""
+        found = super()._select_ckpt_path(state_fn, ckpt_path, *args, **kwargs)
+        if ckpt_path == "last" and found is None and state_fn != TrainerFn.FITTING:
+            raise CheckpointError(
+                f"ckpt_path: there is no last checkpoint below {self.trainer.default_root_dir}; "
+                "give the path of one, or train first."
+            )
+        return found
 
     def _strategy_loads_itself(self) -> bool:
         return type(self.trainer.strategy).load_checkpoint is not Strategy.load_checkpoint
