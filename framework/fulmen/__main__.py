@@ -61,58 +61,82 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    argv = _take_global_options(argv)
+    argv, disabled = _take_global_options(argv)
     if argv[:1] in ([], ["--help"], ["-h"], ["help"]):
         sys.stdout.write(_help())
         return 0
     if argv[0] == "--version":
         sys.stdout.write(f"fulmen {fulmen.__version__}\n")
         return 0
-    from fulmen.config.arguments import split  # after the quick answers: it reads YAML
+    from fulmen.config.command_line import split  # after the quick answers
 
-    verb = split(argv).verb
-    if verb in {"plugins", "new-plugin"}:
-        arguments = [word for word in argv if word != verb]
-        module = "fulmen.plugin_list" if verb == "plugins" else "fulmen.scaffold"
-        return int(importlib.import_module(module).run(arguments))
-    if verb is None or verb in VERBS:
+    line = split(argv)
+    _require_plugins(disabled)
+    if line.verb in {"plugins", "new-plugin"}:
+        module = "fulmen.plugin_list" if line.verb == "plugins" else "fulmen.scaffold"
+        return int(importlib.import_module(module).run(argv[: line.position] + argv[line.position + 1 :]))
+    if line.verb is None or line.verb in VERBS:
         return int(importlib.import_module("fulmen.cli").run(argv))
-    return _plugin_command(verb, argv)
+    return _plugin_command(line.verb, argv[line.position + 1 :])
 
 
-def _take_global_options(argv: list[str]) -> list[str]:
-    """Act on the options that stand before the verb and are for all of fulmen; return the rest."""
-    rest = list(argv)
-    for position, word in enumerate(argv):
+def _take_global_options(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Act on the options that are for all of fulmen; return the other words, and the plugins disabled.
+
+    They may also follow a verb of fulmen's, but not a plugin's command, which has options of its own.
+    """
+    rest: list[str] = []
+    disabled: list[str] = []
+    words = iter(argv)
+    for word in words:
         option, equals, value = word.partition("=")
         if option not in {"--disable", "--trust-checkpoint"}:
+            rest.append(word)
+            if not word.startswith("-") and len(rest) == 1 and word not in VERBS:
+                return rest + list(words), disabled
             continue
-        if not equals:
-            if position + 1 >= len(argv):
-                raise ConfigError(f"{option}: a value is expected after it.")
-            value = argv[position + 1]
+        value = value if equals else next(words, "")
+        if not value:
+            raise ConfigError(f"{option}: a value is expected after it.")
         if option == "--disable":
-            # By the environment, so that the ranks that a strategy starts leave them out too.
-            os.environ["FULMEN_DISABLE"] = ",".join(filter(None, [os.environ.get("FULMEN_DISABLE"), value]))
+            disabled += value.split(",")
         else:
             importlib.import_module("fulmen.checkpoints").trust_checkpoint(value)
-        at = rest.index(word)
-        del rest[at : at + (1 if equals else 2)]
-    return rest
+    if disabled:
+        # By the environment, so that the ranks that a strategy starts leave them out too.
+        os.environ["FULMEN_DISABLE"] = ",".join([os.environ.get("FULMEN_DISABLE", ""), *disabled])
+    return rest, disabled
 
 
-def _plugin_command(verb: str, argv: list[str]) -> int:
+def _require_plugins(names: Sequence[str]) -> None:
+    """Refuse to disable what is not there: whoever mistypes a name believes it disabled."""
+    if not names:
+        return
+    from fulmen.host import host
+    from fulmen.installed import fold
+    from fulmen.names import near_matches
+
+    plugins = host().plugins.values()
+    known = {name for plugin in plugins for name in (plugin.name, *plugin.distribution.split(", "))}
+    for name in names:
+        if fold(name.strip()) not in map(fold, known):
+            hint = _did_you_mean(near_matches(name, known))
+            raise ConfigError(f"--disable: no plugin is called {name!r}{hint} `fulmen plugins` lists all.")
+
+
+def _plugin_command(plugin: str, argv: list[str]) -> int:
     from fulmen.host import host
     from fulmen.names import near_matches
 
     plugins = host().plugins
-    if verb not in plugins:
-        near = near_matches(verb, [*VERBS, *plugins])
-        hint = f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
-        raise ConfigError(f"no verb or plugin is called {verb!r}{hint} `fulmen --help` lists the verbs.")
-    return int(
-        importlib.import_module("fulmen.plugin_commands").run(plugins[verb], argv[argv.index(verb) + 1 :])
-    )
+    if plugin not in plugins:
+        hint = _did_you_mean(near_matches(plugin, [*VERBS, *plugins]))
+        raise ConfigError(f"no verb or plugin is called {plugin!r}{hint} `fulmen --help` lists the verbs.")
+    return int(importlib.import_module("fulmen.plugin_commands").run(plugins[plugin], argv))
+
+
+def _did_you_mean(near: Sequence[str]) -> str:
+    return f"; did you mean {' or '.join(repr(name) for name in near)}?" if near else "."
 
 
 def _help() -> str:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 
 from fulmen.errors import FulmenError
@@ -44,6 +43,8 @@ def debugging() -> bool:
 
 def _say(line: str) -> None:
     if debugging():
+        import traceback  # the quick answers do without it
+
         traceback.print_exc()
     sys.stderr.write(f"error: {line}\n")
     sys.stderr.flush()

@@ -12,7 +12,9 @@ from typing import Any
 
 from fulmen.errors import PluginError
 from fulmen.hookspecs import Component
-from fulmen.host import Host, Plugin, host, load_target
+from fulmen.host import Host, host
+from fulmen.installed import Plugin, fold
+from fulmen.targets import load_target
 
 LIST_ALL = "`fulmen plugins` lists all."
 
@@ -92,7 +94,7 @@ def explain_unknown(kind: str, name: str, others: Iterable[str] = ()) -> str:
     elsewhere = [
         (plugin, component)
         for plugin, component in known.components()
-        if _fold(name) in {_fold(component.name), _fold(f"{plugin.name}.{component.name}")}
+        if fold(name) in {fold(component.name), fold(f"{plugin.name}.{component.name}")}
     ]
     if elsewhere:
         plugin, component = elsewhere[0]
@@ -103,15 +105,16 @@ def explain_unknown(kind: str, name: str, others: Iterable[str] = ()) -> str:
         line += f"; did you mean {' or '.join(repr(match) for match in near)}?"
     else:
         line += "."
-    if unusable := [f"{p.name} ({p.state})" for p in known.plugins.values() if p.state != "ok"]:
-        line += f" Plugins that are not loaded: {', '.join(unusable)}."
+    unusable = [f"{p.name} ({p.state}: {p.cause})" for p in known.plugins.values() if p.state != "ok"]
+    if unusable:
+        line += f" It may be of a plugin that is not loaded: {', '.join(unusable)}."
     return f"{line} {LIST_ALL}"
 
 
 def near_matches(name: str, known: Iterable[str]) -> list[str]:
     """Return at most three of the known names that look like ``name``, best first."""
-    folded = {_fold(candidate): candidate for candidate in known}
-    return [folded[match] for match in difflib.get_close_matches(_fold(name), folded, n=3, cutoff=0.55)]
+    folded = {fold(candidate): candidate for candidate in known}
+    return [folded[match] for match in difflib.get_close_matches(fold(name), folded, n=3, cutoff=0.55)]
 
 
 def names_of_kind(known: Host, kind: str) -> list[str]:
@@ -155,30 +158,25 @@ def _exact(kind: str, name: str) -> list[tuple[Plugin, Component]]:
 
 
 def _folded(kind: str, name: str) -> list[tuple[Plugin, Component]]:
-    folded = _fold(name)
+    folded = fold(name)
     return [
         (plugin, component)
         for plugin, component in host().components(kind)
-        if folded in {_fold(component.name), _fold(f"{plugin.name}.{component.name}")}
+        if folded in {fold(component.name), fold(f"{plugin.name}.{component.name}")}
     ]
 
 
 def _refuse_unusable_plugin(kind: str, name: str) -> None:
     """Tell of ``plugin.name`` that the plugin is not usable, unless it is an import path."""
     owner, _, component = name.partition(".")
-    plugin = host().plugins.get(owner)
+    plugin = {fold(plugin.name): plugin for plugin in host().plugins.values()}.get(fold(owner))
     if plugin is None or "." in component or not component or _is_importable(owner):
         return
     if plugin.state == "ok":
         raise PluginError(explain_unknown(kind, name))
-    if plugin.state == "disabled":
-        raise PluginError(f"{kind} {name!r}: plugin {owner!r} is {plugin.cause}; enable it to use it.")
-    raise PluginError(f"{kind} {name!r}: plugin {owner!r} is broken: {plugin.cause}.")
+    remedy = "enable it to use it" if plugin.state == "disabled" else "mend, upgrade or uninstall it"
+    raise PluginError(f"{kind} {name!r}: plugin {plugin.name!r} is {plugin.state}: {plugin.cause}; {remedy}.")
 
 
 def _is_importable(module: str) -> bool:
     return module in sys.modules or importlib.util.find_spec(module) is not None
-
-
-def _fold(name: str) -> str:
-    return name.lower().replace("-", "_")

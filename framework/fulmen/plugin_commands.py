@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from fulmen.errors import ConfigError, PluginError
-from fulmen.host import Plugin, load_target
+from fulmen.installed import Plugin
 from fulmen.names import near_matches
+from fulmen.targets import load_target
 
 
 def run(plugin: Plugin, argv: Sequence[str]) -> int:

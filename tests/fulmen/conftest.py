@@ -1,14 +1,21 @@
-"""Disks that fill and folders that deny, real where this process may make them."""
+"""Disks that fill and folders that deny, real where this process may make them; strangers' plugins."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from fulmen import host
+
+THIRD_PARTY = Path(__file__).resolve().parent.parent / "third_party"
 
 
 @contextlib.contextmanager
@@ -65,3 +72,42 @@ def denied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     for parent, mode in zip(opened, modes, strict=True):
         parent.chmod(mode)
+
+
+@pytest.fixture(scope="session")
+def third_party(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Install a distribution of tests/third_party with pip, once; return the folder to put on the path."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one folder for all test processes
+        shared = shared.parent
+    shared = shared / "third_party"
+    shared.mkdir(exist_ok=True)
+
+    def install(name: str) -> Path:
+        target = shared / name
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not target.exists():
+                source = shutil.copytree(THIRD_PARTY / name, shared / f"{name}-source")
+                pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+                offline = ["--no-deps", "--no-index", "--no-build-isolation", "--target", str(target)]
+                subprocess.run([*pip, *offline, str(source)], check=True)
+        return target
+
+    return install
+
+
+@pytest.fixture
+def installed(
+    third_party: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., None]]:
+    """Make distributions of tests/third_party part of this process's environment."""
+
+    def install(*names: str) -> None:
+        for name in names:
+            monkeypatch.syspath_prepend(str(third_party(name)))
+        host.reset()
+
+    yield install
+    monkeypatch.undo()
+    host.reset()

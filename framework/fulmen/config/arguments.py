@@ -8,50 +8,13 @@ before or after the verb, with or without a block of the verb's name.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from fulmen.config.command_line import after_verb as after_verb
+from fulmen.config.command_line import given_value as given_value
+from fulmen.config.command_line import split as split
 from fulmen.config.documents import is_file_name, read_document
 from fulmen.errors import ConfigError
-
-CONFIG_OPTIONS = ("-c", "--config")
-
-
-@dataclass
-class CommandLine:
-    """A command line in its parts.
-
-    Attributes:
-        verb: The first word that is no option, or None.
-        before: Options that stand before the verb, files left out.
-        files: The config files, in order.
-        after: What follows the verb, files left out, in order.
-    """
-
-    verb: str | None = None
-    before: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
-
-
-def split(argv: Sequence[str]) -> CommandLine:
-    """Take a command line apart. Raises ConfigError where ``--config`` has no value."""
-    line = CommandLine()
-    words = iter(argv)
-    for word in words:
-        option, equals, value = word.partition("=")
-        if option in CONFIG_OPTIONS:
-            file = value if equals else next(words, None)
-            if file is None:
-                raise ConfigError(f"{option}: the name of a YAML file is expected after it.")
-            line.files.append(file)
-        elif line.verb is not None:
-            line.after.append(word)
-        elif word.startswith("-"):
-            line.before.append(word)
-        else:
-            line.verb = word
-    return line
 
 
 def arrange(argv: Sequence[str], verbs: Collection[str]) -> list[str]:
@@ -73,22 +36,6 @@ def arrange(argv: Sequence[str], verbs: Collection[str]) -> list[str]:
     if line.verb is None:
         return [*own, *root, *line.before]
     return [*root, *line.before, line.verb, *own, *line.after]
-
-
-def given_value(argv: Sequence[str], option: str) -> str | None:
-    """Return the last value of ``--option VALUE`` or ``--option=VALUE`` on a command line."""
-    found = None
-    for position, word in enumerate(argv):
-        name, equals, value = word.partition("=")
-        if name == option:
-            found = value if equals else next(iter(argv[position + 1 : position + 2]), None)
-    return found
-
-
-def after_verb(argv: Sequence[str], words: Sequence[str]) -> list[str]:
-    """Return a command line with words put right after its verb."""
-    position = list(argv).index(split(argv).verb or "") + 1
-    return [*argv[:position], *words, *argv[position:]]
 
 
 def documents_of(argv: Sequence[str]) -> list[dict[str, Any]]:

@@ -14,8 +14,9 @@ from jsonargparse._typehints import get_all_subclass_paths
 
 from fulmen.config.parse_log import ParseLog
 from fulmen.errors import UserError
-from fulmen.host import host, load_target
+from fulmen.host import host
 from fulmen.names import near_matches
+from fulmen.targets import load_target
 
 _KEY = re.compile(r'^Parser key "([^"]+)":\s*')
 _REQUIRED = re.compile(r"the following arguments are required: (?:\w+\.)?(.+)")

@@ -1,0 +1,16 @@
+"""Imports what nobody has."""
+
+import fulmen
+import module_that_nobody_has  # noqa: F401
+
+
+@fulmen.hookimpl
+def fulmen_components():
+    return [
+        fulmen.Component(
+            kind="callback",
+            name="import_error_part",
+            target="fulmen_import_error.parts:Part",
+            summary="A callback that cannot be had.",
+        )
+    ]

@@ -1,0 +1,3 @@
+"""Its entry point names an object of this module, not the module."""
+
+plugin = object()
