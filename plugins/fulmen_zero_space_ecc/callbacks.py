@@ -7,11 +7,8 @@ from typing import Any, Literal, get_args
 
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
-from torch.optim import Optimizer
 
-from fulmen import UserError
 from fulmen_zero_space_ecc import guards
-from fulmen_zero_space_ecc.hinge import add_hinge_gradient_
 from fulmen_zero_space_ecc.placement import Layout, Segment
 from fulmen_zero_space_ecc.qat import QuantizationAwareTraining
 from fulmen_zero_space_ecc.quantized_model import QuantizedModel
@@ -29,16 +26,17 @@ class WeightDistributionTraining(QuantizationAwareTraining):
     kept in this callback's own state, and a resumed run goes on exactly.
 
     Args:
-        mode: ``throttle`` clamps the weights after every optimiser step. ``hinge`` adds a penalty
-            to the gradient instead and clamps once, at the end; validation and checkpoints see
-            clamped weights throughout.
+        mode: ``throttle`` clamps the weights after every optimiser step. ``hinge`` pulls large ones
+            a part of the way back instead and clamps once, at the end; validation and checkpoints
+            see clamped weights throughout.
         layout: Which weights form a block of 8: ``interleaved`` (one from each eighth of the
             model; resists bursts of faults, checks fastest) or ``paper`` (8 consecutive ones).
         start_epoch: The epoch at whose start folding, freezing and holding happen. Epochs before
             it train in floating point as if the callback were not there. A network that was not
             trained before needs some, or its batch normalisation is folded unlearned.
-        hinge_strength: The penalty's factor in ``mode: hinge``; should exceed the gradients that
-            single weights get from the loss.
+        hinge_strength: The part of the way that ``mode: hinge`` takes a weight back at each step,
+            above 0 and at most 1, which is the throttle. What is left after some steps falls as
+            ``(1 - hinge_strength) ** steps``.
         activations: Quantise the input of each layer to 8 bits as well, as the paper does.
         activation_decay: The decay of the moving average of activation ranges, in [0, 1).
         ignore: Names of modules or parameters of the model to leave as they are (a teacher, a
@@ -62,20 +60,18 @@ class WeightDistributionTraining(QuantizationAwareTraining):
         mode: Mode = "throttle",
         layout: Layout = "interleaved",
         start_epoch: int = 0,
-        hinge_strength: float = 0.1,
+        hinge_strength: float = 0.05,
         activations: bool = True,
         activation_decay: float = 0.999,
         ignore: list[str] | None = None,
     ) -> None:
         super().__init__(layout, start_epoch, activations, activation_decay, ignore)
         guards.require("mode", mode, mode in get_args(Mode), f"one of {', '.join(get_args(Mode))}")
-        finite = 0 < hinge_strength < float("inf")
-        guards.require("hinge_strength", hinge_strength, finite, "a finite number above 0")
+        guards.require("hinge_strength", hinge_strength, 0 < hinge_strength <= 1, "above 0 and at most 1")
         self.mode = mode
         self.hinge_strength = hinge_strength
         self.throttled_in_eval = mode == "hinge"
         self._large: Tensor | None = None
-        self._penalised = False
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is frozen, and in ``mode: hinge`` the weights that state dicts show clamped."""
@@ -105,29 +101,14 @@ class WeightDistributionTraining(QuantizationAwareTraining):
         if self.mode == "throttle":
             quantized.throttle_()
 
-    def on_before_optimizer_step(
-        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
-    ) -> None:
-        """Add the penalty's gradient, after all micro-batches and processes, before any clipping."""
-        super().on_before_optimizer_step(trainer, pl_module, optimizer)
-        if self.live is not None and self.mode == "hinge":
-            self._penalised = True
-            for segment in self.stepped_by(optimizer):
-                weight, scale = self.live.weights[segment.name], self.live.scale(segment)
-                add_hinge_gradient_(weight, scale, segment.free, self.hinge_strength)
-
     def on_step(self, quantized: QuantizedModel, segments: list[Segment]) -> None:
-        """Count the large weights; then throttle, or make sure that the penalty was added."""
+        """Count the large weights, then hold or pull them."""
         for count in quantized.count_outside(segments).values():
             self._large = count if self._large is None else self._large + count
         if self.mode == "throttle":
             quantized.throttle_(segments)
-        elif not self._penalised:
-            raise UserError(
-                "wot: an optimiser stepped outside of Lightning's sight, so that mode hinge could not add "
-                "its penalty; call self.optimizers() without use_pl_optimizer=False, or use mode: throttle."
-            )
-        self._penalised = False
+        else:
+            quantized.pull_(self.hinge_strength, segments)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from fulmen_zero_space_ecc.fake_quantized import FakeQuantizedLayer
 from fulmen_zero_space_ecc.folding import fold_, pin_, pinned_parameters
-from fulmen_zero_space_ecc.hinge import outside, put_back_
+from fulmen_zero_space_ecc.hinge import outside, pull_, put_back_
 from fulmen_zero_space_ecc.pairing import Pair, find_pairs
 from fulmen_zero_space_ecc.placement import Placement, Segment
 from fulmen_zero_space_ecc.quantization import LARGEST, ActivationRanges, max_abs_scale, quantize
@@ -146,6 +146,11 @@ class QuantizedModel:
         """Clamp weights into their boxes, all or those of some segments."""
         for segment in self.placement.segments if segments is None else segments:
             throttle_(self.weights[segment.name], self.scale(segment), segment.free)
+
+    def pull_(self, strength: float, segments: Iterable[Segment] | None = None) -> None:
+        """Move weights outside of their boxes a part of the way back."""
+        for segment in self.placement.segments if segments is None else segments:
+            pull_(self.weights[segment.name], self.scale(segment), segment.free, strength)
 
     def count_outside(self, segments: Iterable[Segment] | None = None) -> dict[str, Tensor]:
         """Count the held weights outside [-64, 63], by name of the weight; int64 on the device."""

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from wot_toys import LAYOUTS
 
-from fulmen_zero_space_ecc.hinge import add_hinge_gradient_, outside, put_back_
+from fulmen_zero_space_ecc.hinge import outside, pull_, put_back_
 from fulmen_zero_space_ecc.placement import placement
 from fulmen_zero_space_ecc.quantization import max_abs_scale, quantize
 from fulmen_zero_space_ecc.throttle import count_outside, throttle_, throttled
@@ -103,21 +103,29 @@ def test_a_live_scale_makes_new_large_weights_and_a_frozen_one_none():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_hinge_has_the_gradient_of_its_penalty(layout):
+def test_the_hinge_steps_down_the_gradient_of_its_penalty(layout):
     for weight, scale, segment in layers(layout):
-        weight.grad = torch.ones_like(weight)
-        penalty = (weight - boxed_by_definition(weight.detach(), scale, segment)).abs().sum() * 0.3
-        (expected,) = torch.autograd.grad(penalty, weight)
+        box = boxed_by_definition(weight.detach(), scale, segment)
+        (gradient,) = torch.autograd.grad(0.5 * (weight - box).square().sum(), weight)
+        expected = weight.detach() - 0.3 * gradient
 
-        add_hinge_gradient_(weight, scale, segment.free, 0.3)
+        pull_(weight, scale, segment.free, 0.3)
 
-        assert torch.allclose(weight.grad, 1 + expected)
+        assert torch.allclose(weight, expected)
 
 
-def test_a_weight_that_takes_no_step_gets_no_gradient():
-    weight = nn.Parameter(torch.tensor([9.0]))
-    add_hinge_gradient_(weight, torch.tensor(0.01), slice(1, None), 1.0)
-    assert weight.grad is None
+def test_the_hinge_comes_near_the_box_and_at_full_strength_is_the_throttle():
+    for parameter, scale, segment in layers("paper"):
+        weight = parameter.detach()
+        box = boxed_by_definition(weight, scale, segment)
+        first = (weight - box).abs().max().item()
+
+        for _ in range(10):
+            pull_(weight, scale, segment.free, 0.2)
+
+        assert (weight - box).abs().max().item() == pytest.approx(first * 0.8**10, rel=1e-3)
+        pull_(weight, scale, segment.free, 1.0)
+        assert torch.allclose(weight, box)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -1,0 +1,28 @@
+"""The accuracy that the documentation promises is the one that was measured and kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def table(repository):
+    kept = json.loads((repository / "benchmarks/results/wot_digits.json").read_text())
+    assert len({row["seed"] for row in kept["rows"]}) >= 5
+    return {line["training"]: line for line in kept["table"]}
+
+
+@pytest.mark.parametrize("mode", ["throttle", "hinge"])
+@pytest.mark.parametrize("layout", ["interleaved", "paper"])
+def test_wot_costs_less_than_half_a_point(table, mode, layout):
+    line = table[f"wot {mode} {layout}"]
+    assert line["minus_float"] > -0.5
+    assert line["minus_qat"] > -0.5
+    assert line["large_at_end"] == 0
+
+
+def test_without_it_large_weights_stay_and_clamping_them_afterwards_costs_more(table):
+    assert table["qat"]["large_at_end"] > 1000
+    assert table["qat, clamped at the end"]["mean"] < table["wot throttle paper"]["mean"] - 0.3
