@@ -12,6 +12,7 @@ import ctypes
 import errno
 import hashlib
 import os
+import platform
 import re
 import shutil
 import uuid
@@ -259,7 +260,7 @@ def _host() -> str:
         space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         space = ""
-    return hashlib.blake2b(f"{os.uname().nodename} {space}".encode(), digest_size=3).hexdigest()
+    return hashlib.blake2b(f"{platform.node()} {space}".encode(), digest_size=3).hexdigest()
 
 
 def _is_alive(pid: int) -> bool:

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import shutil
 import stat
 import tempfile
@@ -70,7 +71,7 @@ class RankFolder:
             UserError: something of another user's stands in its place.
         """
         owner = os.getuid()
-        digest = hashlib.blake2b(repr((os.uname().nodename, *key)).encode(), digest_size=8).hexdigest()
+        digest = hashlib.blake2b(repr((platform.node(), *key)).encode(), digest_size=8).hexdigest()
         path = Path(tempfile.gettempdir(), f"fulmen-ranks-{owner}-{digest}")
         path.mkdir(mode=0o700, exist_ok=True)
         status = path.lstat()

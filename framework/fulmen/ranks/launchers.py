@@ -18,6 +18,8 @@ from typing import Any
 
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher, _SubprocessScriptLauncher
@@ -165,10 +167,10 @@ def _folder(environment: ClusterEnvironment, place: Place) -> RankFolder:
     if not environment.creates_processes_externally:
         folder = RankFolder.make()
         os.environ[_FOLDER] = str(folder.path)
-    elif _FOLDER in os.environ:
+    elif isinstance(environment, LightningEnvironment) and _FOLDER in os.environ:
         return RankFolder(os.environ[_FOLDER])
     else:
-        folder = RankFolder.shared(*_key())
+        folder = RankFolder.shared(*_key(environment))
         if place.rank != place.first:
             return folder
         folder.set_speaker()
@@ -176,15 +178,15 @@ def _folder(environment: ClusterEnvironment, place: Place) -> RankFolder:
     return folder
 
 
-def _key() -> tuple[tuple[str | None, ...], bool]:
+def _key(environment: ClusterEnvironment) -> tuple[tuple[str | None, ...], bool]:
     """Return what all processes of a run that something else started know alike, and no other run does.
 
     The second value says whether that holds for earlier runs, too.
     """
-    if "TORCHELASTIC_RUN_ID" in os.environ:
+    if isinstance(environment, TorchElasticEnvironment):
         names = ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "MASTER_PORT")
         return (str(os.getppid()), *map(os.environ.get, names)), True
-    if "SLURM_JOB_ID" in os.environ:
+    if isinstance(environment, SLURMEnvironment):
         return tuple(map(os.environ.get, ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"))), True
     return tuple(map(os.environ.get, ("MASTER_ADDR", "MASTER_PORT"))), False
 

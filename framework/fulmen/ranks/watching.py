@@ -184,8 +184,9 @@ class Watch(threading.Thread):
             self._beats.clear()
         self._looked = now
         for rank in self.place.others:
-            if verdict := self._examine(rank):
-                return self.folder.pass_verdict(verdict)
+            with contextlib.suppress(psutil.Error, OSError):  # it goes just now: look again
+                if verdict := self._examine(rank):
+                    return self.folder.pass_verdict(verdict)
         if self._needs_speaker and self.folder.speaker() is None:
             line = "the process that started this run is gone; the run is ended."
             return self.folder.pass_verdict(Verdict(-1, -1, "died", line))
@@ -245,14 +246,16 @@ class Watch(threading.Thread):
         entry.process.kill_tree()
 
     def _end(self, verdict: Verdict) -> NoReturn:
-        if self._speaks() and self.folder.claim("spoken"):
-            _say(verdict.message())
-        self.end_run()
-        for worker in multiprocessing.active_children():
-            worker.kill()
-        with contextlib.suppress(Exception):
+        try:
+            if self._speaks() and self.folder.claim("spoken"):
+                _say(verdict.message())
+            self.end_run()
+            for worker in multiprocessing.active_children():
+                worker.kill()
             sys.stdout.flush()
-        os._exit(143 if verdict.kind == "interrupted" and self._is_terminated() else verdict.exit_status)
+        finally:
+            terminated = verdict.kind == "interrupted" and self._is_terminated()
+            os._exit(143 if terminated else verdict.exit_status)
 
     def _speaks(self) -> bool:
         """Whether the user sees this process's words: the run's first, or any once that is gone."""
