@@ -8,6 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from fulmen.errors import PluginError
@@ -75,6 +76,24 @@ def import_class(path: str) -> Any:
     return load_target(f"{module}:{attribute}", path)
 
 
+def is_importable(module: str) -> bool:
+    """Whether there is a module of that name, at the top; it is not imported."""
+    try:
+        return module in sys.modules or importlib.util.find_spec(module) is not None
+    except ValueError:  # no name of a module
+        return False
+
+
+def explain_no_module(path: str) -> str:
+    """Return the clause that tells a user that the first word of an import path is no module."""
+    module = path.partition(".")[0]
+    if Path(f"{module}.py").exists() or Path(module, "__init__.py").exists():
+        return (
+            f"{module} lies here, but this folder is not on Python's path (PYTHONPATH=. puts it there), and "
+        )
+    return f"there is no module {module!r}, and "
+
+
 def name_of(cls: type) -> str | None:
     """Return ``plugin/name`` of the component that a class is, or None."""
     path = f"{cls.__module__}.{cls.__qualname__}"
@@ -98,10 +117,11 @@ def explain_unknown(kind: str, name: str, others: Iterable[str] = ()) -> str:
     ]
     if elsewhere:
         plugin, component = elsewhere[0]
-        found = f"{name!r} is a {component.kind} (plugin {plugin.name})"
-        return f"{found}, but a {kind} is expected here. {LIST_ALL}"
+        found = f"{name!r} (plugin {plugin.name}) is of the kind {component.kind}"
+        return f"{found}; one of the kind {kind} is expected here. {LIST_ALL}"
     line = f"no {kind} is called {name!r}"
-    if near := near_matches(name, [*names_of_kind(known, kind), *others]):
+    full = [f"{p.name}.{c.name}" for p, c in known.components(kind)] if "." in name else []
+    if near := near_matches(name, [*names_of_kind(known, kind), *full, *others]):
         line += f"; did you mean {' or '.join(repr(match) for match in near)}?"
     else:
         line += "."
@@ -170,13 +190,9 @@ def _refuse_unusable_plugin(kind: str, name: str) -> None:
     """Tell of ``plugin.name`` that the plugin is not usable, unless it is an import path."""
     owner, _, component = name.partition(".")
     plugin = {fold(plugin.name): plugin for plugin in host().plugins.values()}.get(fold(owner))
-    if plugin is None or "." in component or not component or _is_importable(owner):
+    if plugin is None or "." in component or not component or is_importable(owner):
         return
     if plugin.state == "ok":
         raise PluginError(explain_unknown(kind, name))
     remedy = "enable it to use it" if plugin.state == "disabled" else "mend, upgrade or uninstall it"
     raise PluginError(f"{kind} {name!r}: plugin {plugin.name!r} is {plugin.state}: {plugin.cause}; {remedy}.")
-
-
-def _is_importable(module: str) -> bool:
-    return module in sys.modules or importlib.util.find_spec(module) is not None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from fulmen.errors import ConfigError, PluginError
 from fulmen.installed import Plugin
@@ -24,18 +25,35 @@ def run(plugin: Plugin, argv: Sequence[str]) -> int:
     if plugin.state != "ok":
         raise PluginError(f"plugin {plugin.name!r} is {plugin.state}: {plugin.cause}.")
     commands = {command.name: command for command in plugin.commands}
-    if not commands:
-        raise ConfigError(f"plugin {plugin.name!r} has no commands; `fulmen plugins` lists what it offers.")
-    if not argv or argv[0] in {"-h", "--help"}:
-        lines = [f"  {name:<16} {command.summary}" for name, command in commands.items()]
-        sys.stdout.write("\n".join([f"usage: fulmen {plugin.name} COMMAND [OPTIONS]", "", *lines, ""]))
+    if set(argv[:1]) <= {"-h", "--help"}:
+        sys.stdout.write(_usage(plugin))
         return 0
-    if argv[0] not in commands:
-        near = near_matches(argv[0], commands)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(commands)}."
-        raise ConfigError(f"plugin {plugin.name!r} has no command {argv[0]!r}{hint}")
-    from jsonargparse import auto_cli  # not on the way of the help above: it takes a while
+    name, *options = argv
+    if name not in commands:
+        near = near_matches(name, commands)
+        has = f"it has {', '.join(commands)}." if commands else "it has none."
+        hint = f"did you mean {near[0]!r}?" if near else has
+        raise ConfigError(f"plugin {plugin.name!r} has no command {name!r}; {hint}")
+    function = load_target(commands[name].target, f"command {name!r} of plugin {plugin.name!r}")
+    result = _call(function, options, f"fulmen {plugin.name} {name}")
+    return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
-    function = load_target(commands[argv[0]].target, f"command {argv[0]!r} of plugin {plugin.name!r}")
-    result = auto_cli(function, args=list(argv[1:]), prog=f"fulmen {plugin.name} {argv[0]}")
-    return result if isinstance(result, int) else 0
+
+def _usage(plugin: Plugin) -> str:
+    lines = [f"  {command.name:<16} {command.summary}" for command in plugin.commands]
+    return "\n".join(
+        [f"usage: fulmen {plugin.name} COMMAND [OPTIONS]", "", *(lines or ["  It has no commands."]), ""]
+    )
+
+
+def _call(function: Callable[..., Any], options: Sequence[str], program: str) -> Any:
+    from jsonargparse import ArgumentParser, auto_cli  # not on the way of the usage: it takes a while
+
+    from fulmen.config import short_names
+    from fulmen.config.one_line_errors import OneLineErrors
+
+    class CommandParser(OneLineErrors, ArgumentParser):
+        """jsonargparse's parser, with errors in one line."""
+
+    short_names.install()
+    return auto_cli(function, args=list(options), prog=program, parser_class=CommandParser)

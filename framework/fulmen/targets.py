@@ -97,3 +97,26 @@ def _binds(text: str, name: str) -> bool:
     bound |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     bound |= {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
     return bool(bound & {name, "*", "__getattr__"})
+
+
+def parameters(target: str) -> list[str]:
+    """Return the parameters of a class as its own text gives them: nothing is imported for that."""
+    import ast
+
+    module, _, name = target.partition(":")
+    file = _file_of(module)
+    if file is None or file.suffix != ".py":
+        return []
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError, OSError):
+        return []
+    functions = [
+        statement
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == name
+        for statement in node.body
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__"
+    ]
+    arguments = [a for function in functions for a in (*function.args.args[1:], *function.args.kwonlyargs)]
+    return [argument.arg for argument in arguments]

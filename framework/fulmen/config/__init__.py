@@ -1,10 +1,11 @@
 """From YAML, options and environment variables to one parsed config.
 
-command_line.py  takes a command line apart
-documents.py     looks at a YAML file before it is parsed
-arguments.py     puts a command line into the order in which it is meant
-parse_log.py     what was seen during a parse, for its error message
-short_names.py   teaches jsonargparse the names of plugins' components
-messages.py      shortens what jsonargparse says to one line
-parser.py        the parser that uses them all
+command_line.py     takes a command line apart
+documents.py        looks at a YAML file before it is parsed
+arguments.py        puts a command line into the order in which it is meant
+parse_log.py        what was seen during a parse, for its error message
+short_names.py      teaches jsonargparse the names of plugins' components
+messages.py         shortens what jsonargparse says to one line
+one_line_errors.py  makes a parser say just that
+parser.py           the parser that uses them all
 """

@@ -12,7 +12,14 @@ from fulmen.errors import ConfigError
 MAX_BYTES = 4 * 2**20
 MAX_NODES = 100_000  # after aliases are expanded; the largest real config has some hundreds
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML without dates, as jsonargparse reads it."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def is_file_name(value: str) -> bool:
@@ -27,6 +34,8 @@ def read_document(path: str | Path) -> dict[str, Any]:
         ConfigError: the file is missing, a folder, unreadable, empty, no mapping, too large, does
             not parse, has a key twice, or expands aliases without bound. Names file and line.
     """
+    if "://" in str(path):
+        raise ConfigError(f"{path}: a config is read from a local file, not from a URL; download it first.")
     path = Path(path)
     text = _read(path)
     try:
@@ -39,7 +48,13 @@ def read_document(path: str | Path) -> dict[str, Any]:
         found = "a list" if isinstance(node, yaml.SequenceNode) else f"the single value {node.value!r:.40}"
         raise ConfigError(f"{path}: holds {found}; a mapping of keys to values is expected.")
     _check_nodes(path, node)
-    document = yaml.load(text, Loader=_Loader)
+    try:
+        document = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:  # a tag, or a list as a key
+        raise ConfigError(_explain(path, text, error)) from None
+    for key in document:
+        if not isinstance(key, str):
+            raise ConfigError(f"{path}: the key {key!r} is no text; put it in quotes, or drop it.")
     return dict(document)
 
 
@@ -69,10 +84,12 @@ def _siblings(path: Path) -> str:
     return f"; did you mean {' or '.join(str(folder / name) for name in near)}?" if near else "."
 
 
-def _explain(path: Path, text: str, error: yaml.YAMLError) -> str:
+def _explain(path: Path, text: str, error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return f"{path}: is not YAML: {str(error).splitlines()[0]}"
+    if isinstance(error, yaml.constructor.ConstructorError):
+        return f"{path}, line {mark.line + 1}: {error.problem}; plain keys and values are expected."
     line = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""
     where = f"{path}, line {mark.line + 1}"
     if "\t" in line:

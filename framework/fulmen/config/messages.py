@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import inspect
 import re
 import textwrap
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any
 
-from jsonargparse._typehints import get_all_subclass_paths
-
+from fulmen.config import short_names, suggestions
 from fulmen.config.parse_log import ParseLog
-from fulmen.errors import UserError
-from fulmen.host import host
+from fulmen.config.suggestions import CLASS_KEYS, did_you_mean, near_keys, owner_of
 from fulmen.names import near_matches
-from fulmen.targets import load_target
 
-_KEY = re.compile(r'^Parser key "([^"]+)":\s*')
-_REQUIRED = re.compile(r"the following arguments are required: (?:\w+\.)?(.+)")
-_UNRECOGNIZED = re.compile(r"^unrecognized arguments: (\S+)")
-_REJECTED = re.compile(r"(?:Option|[Kk]ey|Subcommand '\w+' does not accept option) '([^']+)'")
+_KEY = re.compile(r'Parser key "([^"]+)":\s*')
+_REQUIRED = re.compile(r"the following arguments are required: ([^\n]+)")
+_UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
+_NO_VERB = re.compile(r'expected "subcommand" to be one of \{(.*?)\}, but it was not provided')
+_REJECTED = re.compile(
+    r"(?:Group '([\w.]+)' does not accept option|Subcommand '\w+' does not accept option|Option|Key)"
+    r" '([^']+)'"
+)
 _IN_CLASS = re.compile(
     r"Problem with given class_path '([^']+)':\n(.*?)(?=\n\s*- |\nGiven value type|\Z)", re.DOTALL
 )
-_EXPECTED = re.compile(r"Expected an? <class '([\w.]+)'>")
-_GIVEN = re.compile(r"\n\s*Given value: (?:NestedArg\(key='[^']*', val=(.*)\)|(.*))\Z", re.DOTALL)
 _NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
+_OTHER_CLASS = re.compile(
+    r"Import path does not correspond to a subclass of (\w+)|Not a valid subclass of (\w+)"
+)
+_EXPECTED = re.compile(r"Expected an? <class '([\w.]+)'>")
+_LITERALS = re.compile(r"Expected an? typing\.Literal\[(.*?)\]")
+_GIVEN = re.compile(r"\n\s*Given value: (?:NestedArg\(key='[^']*', val=(.*)\)|(.*))\Z", re.DOTALL)
 _GOT = re.compile(r"\. Got value: (.*)\Z", re.DOTALL)
 
 
@@ -39,107 +41,98 @@ def shorten(message: str, parser: Any, log: ParseLog) -> str:
         parser: The parser that failed; its options are searched for near matches.
         log: What was seen in this parse.
     """
-    if required := _REQUIRED.search(message):
-        key = required[1].strip()
-        return f"{key}: nothing is given; set --{key}, or the key {key!r} in a config (--help says more)."
-    if unknown := _UNRECOGNIZED.search(message):
+    if verbs := _NO_VERB.search(message):
+        return f"no verb is given; expected one of {verbs[1].replace(',', ', ')}. `fulmen --help` says more."
+    if required := _REQUIRED.match(message):
+        return _nothing_given(
+            re.sub(r"^(fit|validate|test|predict|analyze)\.", "", required[1].strip()), parser
+        )
+    if unknown := _UNRECOGNIZED.match(message):
         return _unknown_option(unknown[1].partition("=")[0], parser)
     key, line = _leaf(message, parser, log)
-    file = log.file_of(key) if key else None
+    file = log.file_of(key, _given(message)) if key else None
     return ": ".join(part for part in (file, key, line) if part)
 
 
 def _leaf(message: str, parser: Any, log: ParseLog, owner: type | None = None) -> tuple[str, str]:
     """Return the dotted key that is wrong and the deepest cause, in one line."""
-    key = ""
+    key, outer = "", message
     if match := _KEY.match(message):
         key, message = match[1], textwrap.dedent(message[match.end() :])
     if line := next((line for line in log.told if line in message), None):
         return key, line
     if nested := _IN_CLASS.search(message):
-        cls = _imported_class(nested[1])
-        inner, line = _leaf(textwrap.dedent(nested[2]).strip(), parser, log, cls)
-        if inner:
-            return ".".join(part for part in (key, "init_args", inner) if part), line
-        return key, f"{nested[1]}: {line}"
+        return _leaf_in_class(key, nested[1], textwrap.dedent(nested[2]).strip(), outer, parser, log)
+    if required := _REQUIRED.search(message):
+        return _join(key, required[1].strip()), "nothing is given; a value is expected."
     if rejected := _REJECTED.search(message):
-        name = rejected[1]
-        known = _parameters(owner) if owner else _keys(parser)
-        return ".".join(part for part in (key, name) if part), _unknown_key(name, known, owner)
+        name = _join(rejected[1] or "", rejected[2])
+        known = suggestions.parameters(owner) if owner else suggestions.keys(parser)
+        return _join(key, name), _unknown_key(name, known, owner)
     if unknown := _NO_CLASS.search(message):
-        return (
-            key,
-            f"no class is called {unknown[1]!r}{_near(near_matches(unknown[1], _classes(key, parser)))}",
-        )
-    if expected := list(dict.fromkeys(_EXPECTED.findall(message))):
-        return key, f"expected {_types(expected)}{_found(message)}."
-    return key, " ".join(message.split())
+        near = near_matches(unknown[1], suggestions.classes(key, parser))
+        return key, f"no class is called {unknown[1]!r}{did_you_mean(near)}"
+    return key, _wrong_value(message) or " ".join(message.split())
+
+
+def _leaf_in_class(
+    key: str, path: str, message: str, outer: str, parser: Any, log: ParseLog
+) -> tuple[str, str]:
+    """Return key and cause of what is wrong inside the value of ``key``, an object of the class ``path``."""
+    cls = suggestions.imported_class(path)
+    if (rejected := _REJECTED.search(message)) and not _KEY.match(message):
+        name = rejected[2].partition(".")[0]
+        near = near_matches(name, CLASS_KEYS)
+        if near and name not in (*CLASS_KEYS, *suggestions.parameters(cls)):
+            return _join(key, name), f"no such key{did_you_mean(near[:1])}"
+        if cls in suggestions.declared(key, parser) and "'class_path':" not in outer:
+            owner = owner_of(name, short_names.kind_of(cls))
+            return key, f"{name!r} is given, but no class that takes it; name one by class_path.{owner}"
+    inner, line = _leaf(message, parser, log, cls)
+    return (_join(key, "init_args", inner), line) if inner else (key, f"{path}: {line}")
+
+
+def _nothing_given(key: str, parser: Any) -> str:
+    if f"--{key}" not in suggestions.options(parser):
+        return f"{key}: nothing is given; a value is expected (--help says more)."
+    return f"{key}: nothing is given; set --{key}, or the key {key!r} in a config (--help says more)."
 
 
 def _unknown_option(option: str, parser: Any) -> str:
-    known = [o for action in parser._actions for o in action.option_strings]
-    near = near_matches(option.lstrip("-"), [o.lstrip("-") for o in known])
-    owner = _owner_of(option.lstrip("-").rpartition(".")[2])
-    return f"{option}: no such option{_near([f'--{name}' for name in near])}{owner}"
+    if not option.startswith("-"):
+        return f"{option!r}: a word too many; options begin with `--` (--help says more)."
+    near = near_keys(option.lstrip("-"), [known.lstrip("-") for known in suggestions.options(parser)])
+    owner = owner_of(option.lstrip("-").rpartition(".")[2])
+    return f"{option}: no such option{did_you_mean(f'--{name}' for name in near)}{owner}"
 
 
 def _unknown_key(name: str, known: Iterable[str], owner: type | None) -> str:
     of = f" of {owner.__qualname__}" if owner else ""
-    return f"no such option{of}{_near(near_matches(name, known))}{_owner_of(name.rpartition('.')[2])}"
+    near = near_keys(name, known)
+    return f"no such option{of}{did_you_mean(near)}{'' if near else owner_of(name.rpartition('.')[2])}"
 
 
-def _near(matches: list[str]) -> str:
-    return f"; did you mean {' or '.join(repr(match) for match in matches)}?" if matches else "."
+def _wrong_value(message: str) -> str | None:
+    """Say what is wrong with a value of which all types that it may have were tried."""
+    words = [match[1] or match[2] for match in _OTHER_CLASS.finditer(message)]
+    expected = [f"a {word} (its name, or class_path and init_args)" for word in dict.fromkeys(words)]
+    if literals := [value for match in _LITERALS.finditer(message) for value in match[1].split(", ")]:
+        expected.append(", ".join(dict.fromkeys(value.strip("'\"") for value in literals)))
+    expected += [
+        "null" if name == "NoneType" else name.rpartition(".")[2] for name in _EXPECTED.findall(message)
+    ]
+    if not expected:
+        return None
+    value = _given(message)
+    got = f", got {value!r:.60}" if value else ""
+    return f"expected {' or '.join(dict.fromkeys(expected))}{got}."
 
 
-def _owner_of(option: str) -> str:
-    """Say which component has an option of that very name, if one does."""
-    for plugin, component in host().components():
-        try:
-            cls = load_target(component.target, component.name)
-        except UserError:
-            continue
-        if option in _parameters(cls):
-            return (
-                f" {option!r} is an option of the {component.kind} {component.name!r} (plugin {plugin.name})."
-            )
-    return ""
-
-
-def _parameters(cls: type) -> list[str]:
-    found: dict[str, None] = {}
-    for base in inspect.getmro(cls):
-        if "__init__" in vars(base):
-            found.update(dict.fromkeys(list(inspect.signature(vars(base)["__init__"]).parameters)[1:]))
-    return [name for name in found if name not in {"args", "kwargs"}]
-
-
-def _keys(parser: Any) -> list[str]:
-    return [action.dest for action in parser._actions if action.dest != "help"]
-
-
-def _classes(key: str, parser: Any) -> list[str]:
-    """Return the names of the imported classes that a key takes."""
-    typehint = next((getattr(a, "_typehint", None) for a in parser._actions if a.dest == key), None)
-    bases = [t for t in (typehint, *get_args(typehint)) if isinstance(t, type)]
-    return [path.rpartition(".")[2] for base in bases for path in get_all_subclass_paths(base)]
-
-
-def _types(names: list[str]) -> str:
-    words = ["null" if name == "NoneType" else name.rpartition(".")[2] for name in names]
-    return " or ".join(words)
-
-
-def _found(message: str) -> str:
+def _given(message: str) -> str | None:
     match = _GIVEN.search(message) or _GOT.search(message)
     value = next((group for group in match.groups() if group is not None), "") if match else ""
-    return f", got {value.strip()!r:.60}" if value else ""
+    return value.strip().strip("'\"") or None
 
 
-def _imported_class(path: str) -> type | None:
-    module, _, name = path.rpartition(".")
-    try:
-        found = functools.reduce(getattr, [name], importlib.import_module(module))
-    except (ImportError, AttributeError, ValueError):
-        return None
-    return found if isinstance(found, type) else None
+def _join(*parts: str) -> str:
+    return ".".join(part for part in parts if part)

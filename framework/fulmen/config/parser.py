@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from jsonargparse._actions import ActionConfigFile
 from lightning.pytorch.cli import LightningArgumentParser
 
-from fulmen.config import messages, short_names
+from fulmen.config import short_names, suggestions
 from fulmen.config.documents import is_file_name, read_document
+from fulmen.config.one_line_errors import OneLineErrors
 from fulmen.config.parse_log import parse_log
 from fulmen.errors import ConfigError
-from fulmen.host import host
+from fulmen.host import VERBS, host
 from fulmen.names import names_of_kind
 
 
@@ -24,25 +24,22 @@ class CheckedConfigFile(ActionConfigFile):
         """Check the file, then do as jsonargparse does."""
         if isinstance(values, str) and is_file_name(values) and "://" not in values:
             try:
-                parse_log.files[values] = read_document(values)
+                parse_log.files[values] = document = read_document(values)
+                _check_keys(parser, document, values)
             except ConfigError as error:
                 parser.error(str(error))
         super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
 
 
-class RunnerParser(LightningArgumentParser):
-    """Lightning's parser, with errors in one line.
+class RunnerParser(OneLineErrors, LightningArgumentParser):
+    """Lightning's parser, with errors in one line."""
 
-    ``FULMEN_DEBUG=1`` shows what jsonargparse said in full.
-    """
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Say in one line what is wrong and exit with status 2."""
-        if not self.exit_on_error or callable(self._error_handler) or os.environ.get("FULMEN_DEBUG") == "1":
-            super().error(message, ex)
-        culprit = getattr(ex, "subcommand_parser", None) or self
-        sys.stderr.write(f"error: {messages.shorten(message, culprit, parse_log)}\n")
-        self.exit(2)
+    def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """Leave out the blocks of verbs for which the command built no parser, to start sooner."""
+        if self._subcommands_action is not None and isinstance(cfg, dict):
+            foreign = VERBS - set(self._subcommands_action._name_parser_map)
+            cfg = {key: value for key, value in cfg.items() if key not in foreign}
+        return super()._apply_actions(cfg, *args, **kwargs)
 
     def format_help(self, *args: Any) -> str:
         """Return the help, with the names of the components that may be written."""
@@ -65,3 +62,27 @@ def _names_help(parser: LightningArgumentParser) -> str:
         if lines
         else ""
     )
+
+
+def _check_keys(parser: Any, document: Mapping[str, Any], file: str) -> None:
+    """Refuse what jsonargparse lets pass: an unknown key of nothing, a group of keys that is none."""
+    if (subcommands := parser._subcommands_action) is not None:
+        for verb, subparser in subcommands._name_parser_map.items():
+            if isinstance(block := document.get(verb), Mapping):
+                _check_keys(subparser, block, file)
+        return
+    known = [key for key in suggestions.keys(parser) if not key.endswith(".help")]
+    groups = {".".join(key.split(".")[:depth]) for key in known for depth in range(1, key.count(".") + 1)}
+    for key, value in _inside_groups(document, groups):
+        if key == "trainer" and not isinstance(value, Mapping | str):
+            raise ConfigError(f"{file}: {key}: expected keys and their values, got {value!r:.60}.")
+        if key not in groups and key not in known and value == {}:
+            near = suggestions.did_you_mean(suggestions.near_keys(key, [*known, *groups]))
+            raise ConfigError(f"{file}: {key}: no such key{near}")
+
+
+def _inside_groups(document: Mapping[str, Any], groups: set[str]) -> Iterator[tuple[str, Any]]:
+    for key, value in document.items():
+        yield key, value
+        if key in groups and isinstance(value, Mapping):
+            yield from _inside_groups({f"{key}.{inner}": value[inner] for inner in value}, groups)

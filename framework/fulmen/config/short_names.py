@@ -49,7 +49,7 @@ def install() -> None:
 
 def kind_of(base: Any) -> str | None:
     """Return the kind of component that a type annotation takes, or None."""
-    bases = {cls: kind for kind, cls in _loaded_bases().items()}
+    bases = {cls: kind for kind, cls in reversed(_loaded_bases().items())}  # the core's kinds win
     for candidate in base if isinstance(base, tuple) else (base,):
         for parent in getattr(candidate, "__mro__", ()):
             if parent in bases:
@@ -72,8 +72,9 @@ def _resolver(original: Resolver) -> Resolver:
             path = names.find(kind, name, imported)
         except UserError as error:
             raise _tell(str(error)) from error
-        if path is None and "." not in name:
-            raise _tell(names.explain_unknown(kind, name, _imported_names(cls)))
+        if path is None and not ("." in name and names.is_importable(name.partition(".")[0])):
+            unknown = names.explain_unknown(kind, name, _imported_names(cls))
+            raise _tell(f"{names.explain_no_module(name)}{unknown}" if "." in name else unknown)
         return path or name
 
     return resolve_class_path_by_name
