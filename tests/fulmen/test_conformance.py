@@ -23,6 +23,7 @@ from fulmen.testing import (
 
 SAMPLES = Path(__file__).parent / "samples"
 REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = [path.parent for path in sorted(REPOSITORY.glob("plugins/*/plugin.py"))]
 
 
 class Network(NetworkConformance):

@@ -1,0 +1,39 @@
+"""The component that a new plugin of each kind begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Example:
+    """A component that is small, useful, and there to be replaced.
+
+    Attributes:
+        component: Its short name.
+        cls: Its class.
+        module: The module that has it.
+        summary: One sentence.
+        verb: The verb that runs the example config.
+        needs: What the example config needs beyond fulmen, as a requirement.
+    """
+
+    component: str
+    cls: str
+    module: str
+    summary: str
+    verb: str = "fit"
+    needs: str = "fulmen"
+
+
+EXAMPLES = {
+    "callback": Example(
+        "gradient_norm", "GradientNorm", "callbacks", "Logs the norm of the gradient before each step."
+    ),
+    "model": Example("autoencoder", "Autoencoder", "model", "Learns to pass vectors through a bottleneck."),
+    "network": Example("mlp", "MLP", "network", "A multi-layer perceptron.", needs="fulmen[vision]"),
+    "data": Example("sines", "Sines", "data", "Noisy sine waves, the same for the same seed."),
+    "analyzer": Example(
+        "weight_norms", "WeightNorms", "analyzer", "Lists the parameters by their norm.", verb="analyze"
+    ),
+}
