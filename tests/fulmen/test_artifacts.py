@@ -19,8 +19,16 @@ from pathlib import Path
 
 import pytest
 
-from fulmen import artifacts
-from fulmen.artifacts import artifact_folder, make_folder, require_writable, sweep_temporaries, write_artifact
+from fulmen.artifacts import (
+    artifact_folder,
+    files,
+    folders,
+    make_folder,
+    require_writable,
+    sweep_temporaries,
+    temporaries,
+    write_artifact,
+)
 from fulmen.errors import ArtifactError, FulmenError, UserError
 
 OLD, NEW = b"old" * 1000, b"new" * 9000
@@ -97,14 +105,15 @@ def fail_at(n: int, code: int | None = None) -> Iterator[Faults]:
             real_remove(path)
             faults.cleaning = False
 
-    real_open, real_remove = io.open, artifacts._remove
+    real_open, real_remove = io.open, temporaries.remove
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(io, "open", opened)
         patch.setattr(os, "fsync", fsync)
         for name in ("open", "replace", "rename", "mkdir"):
             patch.setattr(os, name, counted(name, getattr(os, name)))
-        patch.setattr(artifacts, "_exchange", counted("exchange", artifacts._exchange))
-        patch.setattr(artifacts, "_remove", remove)
+        patch.setattr(folders, "_exchange", counted("exchange", folders._exchange))
+        for module in (files, folders):
+            patch.setattr(module, "remove", remove)
         yield faults
 
 
@@ -201,7 +210,7 @@ def test_an_error_at_any_step_leaves_the_old_or_the_new(tmp_path, write, prepare
 @pytest.mark.parametrize(("write", "prepare"), CASES)
 def test_a_power_cut_at_any_step_leaves_the_old_or_the_new(tmp_path, monkeypatch, write, prepare, exchanges):
     if not exchanges:
-        monkeypatch.setattr(artifacts, "_exchange", lambda new, old: False)
+        monkeypatch.setattr(folders, "_exchange", lambda new, old: False)
     allowed = states(tmp_path, write, prepare)
     for n in itertools.count(1):
         target = tmp_path / str(n) / "run" / "target"
@@ -210,7 +219,7 @@ def test_a_power_cut_at_any_step_leaves_the_old_or_the_new(tmp_path, monkeypatch
             write(target)
         faults.lose_what_was_not_synced()
         if not exchanges:
-            artifacts._recover(target)
+            folders._recover(target)
         assert content(target) in allowed
         if not faults.fired():
             break
@@ -219,7 +228,7 @@ def test_a_power_cut_at_any_step_leaves_the_old_or_the_new(tmp_path, monkeypatch
 
 
 def test_without_syncs_a_power_cut_would_leave_a_fragment(tmp_path, monkeypatch):
-    monkeypatch.setattr(artifacts, "_sync", lambda descriptor: None)
+    monkeypatch.setattr(files, "sync", lambda descriptor: None)
     target = tmp_path / "file"
     with fail_at(100) as faults:
         write_file(target)
@@ -348,7 +357,7 @@ def test_under_20_kills_a_report_is_the_old_or_the_new(tmp_path):
 def test_a_dead_writers_leftovers_are_swept_and_no_others(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
-    host = artifacts._host()
+    host = temporaries.host()
     swept = [f".a.tmp-{host}-{dead.pid}-0123abcd", f".a.tmp-{host}-{10**30}-0123abcd"]
     kept = [
         f".a.tmp-{host}-{os.getpid()}-0123abcd",  # still being written
@@ -364,7 +373,7 @@ def test_a_dead_writers_leftovers_are_swept_and_no_others(tmp_path):
 
 def test_a_folder_is_listed_once_per_process(tmp_path, monkeypatch):
     listed = []
-    monkeypatch.setattr(artifacts, "sweep_temporaries", listed.append)
+    monkeypatch.setattr(temporaries, "sweep_temporaries", listed.append)
     for name in range(5):
         write_artifact(tmp_path / str(name), "")
 
