@@ -54,10 +54,10 @@ def test_it_says_what_to_do_next_in_three_commands(fulmen_run, tmp_path):
     assert ran.status == 0, ran.stderr
     assert (tmp_path / "my things" / "demo" / "fulmen_demo" / "analyzer.py").exists()
     assert ran.stdout.splitlines() == [
-        "'my things/demo': 7 files; a plugin with the analyzer 'weight_norms'. Next:",
-        "  pip install -e 'my things/demo'",
+        "my things/demo: 7 files; a plugin with the analyzer 'weight_norms'. Next:",
+        "  pip install -e 'my things/demo[test]'",
         "  python -m pytest 'my things/demo'",
-        "  fulmen analyze --config 'my things/demo'/example.yaml",
+        "  fulmen analyze --config 'my things/demo/example.yaml'",
     ]
 
 

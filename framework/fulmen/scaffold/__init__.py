@@ -30,11 +30,14 @@ def run(argv: Sequence[str]) -> int:
         return 0
     request = read(argv)
     count = write(request)
-    example, folder = EXAMPLES[request.kind], shlex.quote(str(request.folder))
+    example, folder = EXAMPLES[request.kind], str(request.folder)
+    commands = [
+        ["pip", "install", "-e", f"{folder}[test]"],
+        ["python", "-m", "pytest", folder],
+        ["fulmen", example.verb, "--config", f"{folder}/example.yaml"],
+    ]
     sys.stdout.write(
         f"{folder}: {count} files; a plugin with the {request.kind} {example.component!r}. Next:\n"
-        f"  pip install -e {folder}\n"
-        f"  python -m pytest {folder}\n"
-        f"  fulmen {example.verb} --config {folder}/example.yaml\n"
     )
+    sys.stdout.writelines(f"  {shlex.join(command)}\n" for command in commands)
     return 0
