@@ -20,6 +20,7 @@ from fulmen.checkpoints import CheckpointConnector, check_state_dict, install_ch
 from fulmen.engines.inline import InlineEngine
 from fulmen.engines.kept_map import KeptMap
 from fulmen.errors import PluginError, UserError
+from fulmen.ranks import supervise
 from fulmen.reports import deliver, redact, versions
 from fulmen.runs import RunDirectory, open_run
 
@@ -41,6 +42,7 @@ class Runner(Trainer):
         super().__init__(**given)
         install_checkpoint_io(self.strategy)
         self._checkpoint_connector = CheckpointConnector(self)
+        supervise(self)
 
     def analyze(
         self,
