@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fulmen.analysis import new_figure
+from fulmen import new_figure
 from fulmen_zero_space_ecc.distribution import BINS, VALUES, LayerDistribution, in_bin, outside, total
 from fulmen_zero_space_ecc.throttle import HIGH, LOW
 
