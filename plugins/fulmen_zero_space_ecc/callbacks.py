@@ -122,6 +122,13 @@ class WeightDistributionTraining(QuantizationAwareTraining):
             pl_module.log_dict(values, on_step=True, on_epoch=False, batch_size=1)
         self._large = None
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave clamped weights, to whoever saves them now; what was clamped is kept, to go on from."""
+        quantized = self.live
+        super().on_exception(trainer, pl_module, exception)
+        if quantized is not None and self.mode == "hinge":
+            quantized.throttle_()
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the penalty with one throttle."""
         if self.live is not None and self.mode == "hinge":

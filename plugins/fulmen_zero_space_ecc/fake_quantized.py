@@ -27,8 +27,9 @@ class FakeQuantizedLayer:
         ranges: The activation ranges of all layers; None leaves activations alone.
         index: This layer's place in ``ranges``.
         active: While False, the layer computes in floating point.
-        throttled_in_eval: Show throttled weights in eval mode, where training may leave some
-            outside of the box.
+        training: Whether a training batch is being worked on, in which ranges are observed. Not the
+            layer's own mode: a part in eval mode can be trained with as well.
+        throttled_in_eval: Show throttled weights while not training, which may leave some outside.
     """
 
     scale: Tensor
@@ -36,6 +37,7 @@ class FakeQuantizedLayer:
     ranges: ActivationRanges | None
     index: int
     active: bool = False
+    training: bool = False
     throttled_in_eval: bool = False
 
     def attach(self, layer: nn.Module) -> list[RemovableHandle]:
@@ -52,18 +54,20 @@ class FakeQuantizedLayer:
         if not self.active:
             return None
         weight: Tensor = layer.get_parameter("weight")
-        if self.throttled_in_eval and not layer.training:
+        if self.throttled_in_eval and not self.training:
             weight = throttled(weight, self.scale, self.free)
-        layer.__dict__["weight"] = fake_quantize_weight(weight, self.scale)
         if args:
-            return (self._quantize_input(layer, args[0]), *args[1:]), kwargs
-        return args, {**kwargs, "input": self._quantize_input(layer, kwargs["input"])}
+            args = (self._quantize_input(args[0]), *args[1:])
+        elif "input" in kwargs:
+            kwargs = {**kwargs, "input": self._quantize_input(kwargs["input"])}
+        layer.__dict__["weight"] = fake_quantize_weight(weight, self.scale)
+        return args, kwargs
 
     def show_parameter(self, layer: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """After ``forward``: let the parameter be seen again."""
         layer.__dict__.pop("weight", None)
 
-    def _quantize_input(self, layer: nn.Module, x: Tensor) -> Tensor:
+    def _quantize_input(self, x: Tensor) -> Tensor:
         if self.ranges is None or not x.is_floating_point() or x.numel() == 0:
             return x
-        return self.ranges.quantize(self.index, x, layer.training)
+        return self.ranges.quantize(self.index, x, observe=self.training)

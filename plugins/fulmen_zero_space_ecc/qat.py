@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
+from torch import nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -104,6 +105,9 @@ class QuantizationAwareTraining(Callback):
                     f"{ours}; other weights would be held. Set the checkpoint's {option}."
                 )
         self._saved, self._saved_of = state_dict, None
+        if self._quantized is not None:  # a tuner goes back to where it began, in the middle of a fit
+            self._quantized.detach()
+            self._prepare(self._quantized.model)
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -147,6 +151,7 @@ class QuantizationAwareTraining(Callback):
         """Keep folded normalisations folded, whoever called ``train()``."""
         if self.live is not None:
             self.live.hold_normalisations()
+            self.live.train(True)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -161,6 +166,7 @@ class QuantizationAwareTraining(Callback):
     ) -> None:
         """Let activation ranges follow what all processes saw."""
         if self.live is not None:
+            self.live.train(False)
             self.live.update_ranges(trainer.strategy.reduce(self.live.seen.clone(), reduce_op="max"))
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -190,13 +196,13 @@ class QuantizationAwareTraining(Callback):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_saved_of": None}  # a weak reference cannot be pickled
 
-    def _prepare(self, pl_module: LightningModule) -> QuantizedModel:
+    def _prepare(self, pl_module: nn.Module) -> QuantizedModel:
         self._quantized = QuantizedModel(
             pl_module,
             guards.place(pl_module, self.layout, self.ignore),
             activations=self.activations,
             activation_decay=self.activation_decay,
-            device=pl_module.device,
+            device=next(pl_module.parameters()).device,
             throttled_in_eval=self.throttled_in_eval,
         )
         if self._saved is not None and self._saved["frozen"] is not None:

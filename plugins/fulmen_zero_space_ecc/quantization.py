@@ -83,10 +83,16 @@ class ActivationRanges:
         self.updates = torch.zeros(layers, dtype=torch.int64, device=device)
         self.seen = torch.zeros(layers, device=device)
 
-    def quantize(self, layer: int, x: Tensor, training: bool) -> Tensor:
-        """Quantise the activations that enter a layer, and note their range while training."""
+    def quantize(self, layer: int, x: Tensor, *, observe: bool) -> Tensor:
+        """Quantise the activations that enter a layer, by its range or, before the first update, their own.
+
+        Args:
+            layer: The layer's place.
+            x: Floating point, any shape, not empty.
+            observe: Whether to note the range, as in training.
+        """
         batch_largest = x.detach().abs().amax().float()
-        if training:
+        if observe:
             self.seen[layer].copy_(torch.maximum(self.seen[layer], batch_largest))
         known = self.largest[layer]
         return fake_quantize_activation(x, torch.where(known > 0, known, batch_largest))

@@ -31,7 +31,7 @@ class QuantizedModel:
         activations: Whether to quantise the input of each layer as well.
         activation_decay: The decay of the moving average of the activation ranges, in [0, 1).
         device: Where the model computes.
-        throttled_in_eval: Whether layers in eval mode show throttled weights.
+        throttled_in_eval: Whether layers show throttled weights while not training.
     """
 
     def __init__(
@@ -86,6 +86,11 @@ class QuantizedModel:
         modules = self.model.modules()
         if any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m in modules):
             torch.compiler.reset()
+
+    def train(self, training: bool) -> None:
+        """Say whether the batches that follow are for training, in which activations are observed."""
+        for layer in self._layers.values():
+            layer.training = training
 
     @property
     def seen(self) -> Tensor:

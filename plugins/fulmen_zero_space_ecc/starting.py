@@ -21,7 +21,8 @@ def start(trainer: Trainer, model: LightningModule, quantized: QuantizedModel) -
     Raises:
         UserError: a layer's weights are all 0 or not finite.
     """
-    _take_statistics_of_rank_zero(trainer, model)
+    if trainer.world_size > 1:
+        _take_statistics_of_rank_zero(trainer, model)
     quantized.pair()
     _say_what_is_folded(model, quantized)
     changed = quantized.fold()

@@ -82,10 +82,10 @@ def test_ranges_are_a_mean_at_first_and_a_moving_average_later():
 def test_a_forward_pass_notes_what_it_sees_only_in_training_and_moves_nothing():
     ranges = ActivationRanges(1, decay=0.9, device=torch.device("cpu"))
 
-    ranges.quantize(0, torch.tensor([5.0]), training=False)
+    ranges.quantize(0, torch.tensor([5.0]), observe=False)
     assert ranges.seen.tolist() == [0]
-    ranges.quantize(0, torch.tensor([-4.0]), training=True)
-    ranges.quantize(0, torch.tensor([2.0]), training=True)
+    ranges.quantize(0, torch.tensor([-4.0]), observe=True)
+    ranges.quantize(0, torch.tensor([2.0]), observe=True)
 
     assert ranges.seen.tolist() == [4]
     assert ranges.largest.tolist() == [0]
@@ -155,12 +155,14 @@ def test_the_parameter_is_seen_again_after_an_exception_in_forward():
     assert isinstance(layer.weight, nn.Parameter)
 
 
-def test_eval_mode_can_show_throttled_weights_while_training_does_not():
+def test_evaluation_can_show_throttled_weights_while_training_does_not():
     layer = nn.Linear(2, 1, bias=False)
     layer.weight.data = torch.tensor([[1.27, 0.1]])
-    hooked(layer, throttled_in_eval=True)
+    hooks = hooked(layer, throttled_in_eval=True)
     x = torch.tensor([[1.27, 0.0]])
 
-    assert layer.train()(x).item() == pytest.approx(1.27 * 1.27)
-    assert layer.eval()(x).item() == pytest.approx(1.27 * 0.63)
+    hooks.training = True
+    assert layer(x).item() == pytest.approx(1.27 * 1.27)
+    hooks.training = False
+    assert layer(x).item() == pytest.approx(1.27 * 0.63)
     assert layer.weight[0, 0] == 1.27

@@ -16,7 +16,8 @@ def train(mode: str, layout: str) -> dict[str, object]:
     torch.manual_seed(0)
     wot, model = WeightDistributionTraining(mode, layout, start_epoch=1), ToyClassifier()
     running = trainer([wot], max_epochs=3, strategy="ddp", devices=2, accumulate_grad_batches=2)
-    running.fit(model, digits(0, 256), digits(256, 384))
+    # No validation: it would bring the processes' running statistics into line before they are folded.
+    running.fit(model, digits(0, 256))
     tensors = [tensor.numpy().tobytes() for tensor in model.state_dict().values()]
     frozen = wot.state_dict()["frozen"]
     return {
