@@ -6,6 +6,8 @@ arguments.py        puts a command line into the order in which it is meant
 parse_log.py        what was seen during a parse, for its error message
 short_names.py      teaches jsonargparse the names of plugins' components
 messages.py         shortens what jsonargparse says to one line
+suggestions.py      what a user may have meant
 one_line_errors.py  makes a parser say just that
+limits.py           numbers that make no sense
 parser.py           the parser that uses them all
 """

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from fulmen import exits
 from fulmen.config import messages
 from fulmen.config.parse_log import parse_log
+from fulmen.errors import FulmenError
 
 
 class OneLineErrors:
@@ -21,3 +22,15 @@ class OneLineErrors:
         sys.stderr.write(f"error: {messages.shorten(message, culprit, parse_log)}\n")
         self.exit(exits.REFUSED)
         raise AssertionError("unreachable: exit returned")
+
+    def instantiate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build the objects; what a component refuses is told in its own words, which jsonargparse wraps."""
+        try:
+            return super().instantiate(*args, **kwargs)  # type: ignore[misc]
+        except ValueError as error:
+            cause: BaseException | None = error
+            while cause is not None:
+                if isinstance(cause, FulmenError):
+                    raise cause from None
+                cause = cause.__cause__
+            raise

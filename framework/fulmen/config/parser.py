@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse._actions import ActionConfigFile
 from lightning.pytorch.cli import LightningArgumentParser
 
-from fulmen.config import short_names, suggestions
+from fulmen.config import limits, short_names, suggestions
 from fulmen.config.documents import is_file_name, read_document
 from fulmen.config.one_line_errors import OneLineErrors
 from fulmen.config.parse_log import parse_log
@@ -33,6 +33,14 @@ class CheckedConfigFile(ActionConfigFile):
 
 class RunnerParser(OneLineErrors, LightningArgumentParser):
     """Lightning's parser, with errors in one line."""
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the parsed config; numbers that make no sense are refused here."""
+        config = super().parse_args(*args, **kwargs)
+        for key, number, expected in limits.beyond(config.get(config.get("subcommand") or "", config)):
+            file = parse_log.file_of(key, str(number))
+            self.error(f"{f'{file}: ' if file else ''}{key}: expected {expected}, got {number}.")
+        return config
 
     def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
         """Leave out the blocks of verbs for which the command built no parser, to start sooner."""

@@ -42,12 +42,16 @@ def owner_of(option: str, kind: str | None = None) -> str:
 
 
 def parameters(cls: type | None) -> list[str]:
-    """Return the names of the parameters of a class, those of its bases included."""
+    """Return the names of the parameters of a class; those of its bases too where it passes them on."""
     found: dict[str, None] = {}
     for base in inspect.getmro(cls) if cls else ():
-        if "__init__" in vars(base):
-            found.update(dict.fromkeys(list(inspect.signature(vars(base)["__init__"]).parameters)[1:]))
-    return [name for name in found if name not in {"args", "kwargs"}]
+        if "__init__" not in vars(base):
+            continue
+        own = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
+        found.update(dict.fromkeys(p.name for p in own if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}))
+        if not any(p.kind == p.VAR_KEYWORD for p in own):
+            break
+    return list(found)
 
 
 def options(parser: Any) -> list[str]:
