@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,11 +14,19 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from torch.multiprocessing.spawn import ProcessExitedException
 
 from fulmen.errors import UserError
 from fulmen.ranks import launchers, supervise
 from fulmen.ranks.folder import RankFolder
 from fulmen.ranks.loopback import on_loopback
+from fulmen.ranks.verdicts import Verdict
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RankFolder:
+    (tmp_path / "ranks").mkdir()
+    return RankFolder(tmp_path / "ranks")
 
 
 def test_the_folder_is_private(tmp_path, monkeypatch):
@@ -112,3 +121,21 @@ def test_a_trainer_of_one_process_stays_as_it_is(tmp_path):
     supervise(trainer)
 
     assert trainer.strategy.launcher is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (None, "rank 1 (pid 11) was killed by SIGKILL"),
+        (Verdict(1, 11, "died", "rank 1 is gone"), "rank 1 (pid 11) was killed by SIGKILL"),
+        (Verdict(0, 10, "raised", "rank 0 raised an echo"), "rank 1 (pid 11) was killed by SIGKILL"),
+        (Verdict(1, 11, "raised", "rank 1 raised an error"), "rank 1 raised an error"),
+        (Verdict(1, 11, "stopped", "rank 1 was stopped"), "rank 1 was stopped"),
+    ],
+)
+def test_the_parent_of_spawned_ranks_tells_what_they_cannot_know(folder, verdict, expected):
+    if verdict:
+        folder.pass_verdict(verdict)
+    error = ProcessExitedException("", error_index=1, error_pid=11, exit_code=-9, signal_name="SIGKILL")
+
+    assert str(launchers._explain(error, folder, 0, False)).startswith(expected)

@@ -146,11 +146,12 @@ class _Watched:
 def _explain(
     error: ProcessExitedException | ProcessRaisedException, folder: RankFolder, first: int, starved: bool
 ) -> Exception:
-    verdict = folder.verdict()
-    rank = first + error.error_index
-    exited = error if isinstance(error, ProcessExitedException) else None
-    if exited and (verdict is None or (verdict.kind == "died" and verdict.rank == rank)):
-        return verdicts.died(rank, error.error_pid, exited.exit_code, starved).error()
+    """Return what happened: as the ranks found, but for a death, of which their parent knows more."""
+    verdict, rank = folder.verdict(), first + error.error_index
+    if verdict and verdict.kind != "died" and (verdict.kind == "stopped" or verdict.rank == rank):
+        return verdict.error()
+    if isinstance(error, ProcessExitedException) and (error.exit_code < 0 or verdict is None):
+        return verdicts.died(rank, error.error_pid, error.exit_code, starved).error()
     return verdict.error() if verdict else error
 
 

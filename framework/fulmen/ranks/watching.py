@@ -32,6 +32,7 @@ from fulmen.ranks.verdicts import Verdict
 POLL = 0.5  # seconds between two looks
 PATIENCE = 8.0  # for the main thread that speaks to the user to end by itself, with its hooks
 SHORT_PATIENCE = 3.0  # for one that does not, and for a parent to say what a child died of
+ECHO_PATIENCE = 2 * SHORT_PATIENCE + 2.0  # for the cause of a broken connection to be found
 SUSPENDED = 5.0  # between two looks: this process was itself stopped, and knows nothing of the others
 
 
@@ -117,7 +118,7 @@ class Watch(threading.Thread):
 
     def _fail(self, error: BaseException) -> None:
         """Tell what this rank raised, or raise what another did if the error is only its echo."""
-        if verdicts.is_echo(error) and self._found.wait(SHORT_PATIENCE + 3 * POLL) and self._verdict:
+        if verdicts.is_echo(error) and self._found.wait(ECHO_PATIENCE) and self._verdict:
             self._raise(self._verdict)
         self.folder.pass_verdict(verdicts.raised(self.place.rank, error))
         self._leave("failed")
