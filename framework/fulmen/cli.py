@@ -11,6 +11,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class FulmenCLI(LightningCLI):
     def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
         if not hasattr(self.trainer_class, "analyze"):  # a Trainer of the user's own
             verbs = {verb: skip for verb, skip in self.subcommands().items() if verb != "analyze"}
-            self.subcommands = lambda: verbs  # type: ignore[method-assign]
+            self.subcommands = partial(dict, verbs)  # type: ignore[method-assign]
         super()._add_subcommands(parser, **kwargs)
 
     def _prepare_subcommand_parser(
@@ -193,8 +194,8 @@ class CommandCLI(FulmenCLI):
         with exits.exit_statuses():
             verb = arguments.split(argv).verb
             arranged = arguments.arrange(argv, verbs)
-        if verb in verbs:  # building the parsers of the other verbs takes a second
-            self.subcommands = lambda: {verb: verbs[verb]}  # type: ignore[method-assign]
+        if verb in verbs:  # building the parsers of the other verbs takes a second; no lambda, for ddp_spawn
+            self.subcommands = partial(dict, {verb: verbs[verb]})  # type: ignore[method-assign]
         prefix = "FULMEN"
         by_environment = any(name.startswith(f"{prefix}_{str(verb).upper()}__") for name in os.environ)
         _silence_noise()

@@ -24,7 +24,8 @@ def exit_statuses() -> Iterator[None]:
     try:
         yield
     except FulmenError as error:
-        _say(str(error))
+        if not getattr(error, "fulmen_told", False):  # in a run of several processes, by the first one
+            _say(str(error))
         raise SystemExit(error.exit_status) from error
     except OSError as error:
         if error.errno not in _FULL:
