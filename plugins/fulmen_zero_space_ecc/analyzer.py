@@ -59,7 +59,7 @@ class WeightDistribution(fulmen.Analyzer):
     Reports the scalars ``ready`` (1 or 0), ``weights``, ``held``, ``free``, ``held_outside``,
     ``held_outside_fraction``, ``padding_bytes``, and ``before/held_outside`` with ``before``; the
     tables ``layers`` and ``places``; the arrays ``held`` and ``free``, how often each of -128..127
-    occurs. Source of the bins: Guan et al., NeurIPS 2019 (arXiv:1910.14479), table 1.
+    occurs. The bins are those that the code of Guan et al., NeurIPS 2019, reports.
     """
 
     def __init__(

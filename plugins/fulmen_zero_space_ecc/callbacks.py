@@ -51,7 +51,7 @@ class WeightDistributionTraining(QuantizationAwareTraining):
     Logs ``fulmen/zero_space_ecc/large_weights`` (held weights found outside the box after a step,
     before they are clamped), ``.../large_fraction`` and, once, ``.../scale/<weight>``.
 
-    Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479), section 4.2. The paper's code clamps five
+    Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479). The paper's code clamps five
     times an epoch and lets the scale follow the weights; here every step, with a frozen scale.
     """
 

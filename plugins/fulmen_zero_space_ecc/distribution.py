@@ -1,6 +1,6 @@
 """How the 8-bit weights of a model are distributed, by layer and by place.
 
-Bins of the paper (Guan et al., NeurIPS 2019, table 1): magnitudes in [0, 32), [32, 64), [64, 128].
+Magnitudes in [0, 32), [32, 64), [64, 128], as the code of Guan et al., NeurIPS 2019, reports them.
 Not the same as being held: -64 is in the last bin and still fits into 7 bits, so that what lies
 outside of [-64, 63] is counted apart.
 """

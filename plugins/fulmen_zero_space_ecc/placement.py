@@ -13,7 +13,7 @@ Layouts of the blocks, for an arena of N bytes:
   the last plane is free. Neighbouring bytes lie in different blocks, so that a burst of faults
   harms each block once, and a whole plane can be checked with wide instructions.
 
-Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479), section 4, for ``paper``.
+Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479), for ``paper``.
 """
 
 from __future__ import annotations

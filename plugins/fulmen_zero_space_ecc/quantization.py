@@ -3,7 +3,7 @@
 An integer weight is ``q = round(w / scale)`` in [-127, 127], with ``scale = max|w| / 127`` taken
 once per layer. Activations are quantised in the same way by a running estimate of their range.
 
-Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479), sections 3 and 5: 8 bits, symmetric, per layer,
+Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479): 8 bits, symmetric, per layer,
 for weights and activations. Straight-through gradients: Bengio et al., arXiv:1308.3432.
 """
 

@@ -3,7 +3,7 @@
 In two's complement, bit 6 of an 8-bit integer equals its sign bit exactly when it lies in [-64, 63];
 such a weight can give that bit to a check bit and get it back by sign extension.
 
-Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479), section 4.2: throttling after each step.
+Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479): throttling after each step.
 """
 
 from __future__ import annotations
