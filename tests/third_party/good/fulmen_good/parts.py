@@ -93,11 +93,13 @@ class AffineMap(nn.Module):
 
     Args:
         features: How many numbers go in.
+        spare: How many more numbers a checkpoint holds.
     """
 
-    def __init__(self, features: int = 2) -> None:
+    def __init__(self, features: int = 2, spare: int = 0) -> None:
         super().__init__()
         self.layer = nn.Linear(features, 1)
+        self.register_buffer("unused", torch.zeros(spare))
 
     def forward(self, points):
         return self.layer(points)

@@ -1,7 +1,8 @@
 """Imports what nobody has."""
 
-import fulmen
 import module_that_nobody_has  # noqa: F401
+
+import fulmen
 
 
 @fulmen.hookimpl
