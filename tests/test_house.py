@@ -174,7 +174,9 @@ def test_every_in_repo_plugin_is_an_entry_point_like_a_strangers(plugin):
 def test_make_help_lists_every_target():
     makefile = (REPOSITORY / "Makefile").read_text()
     targets = re.search(r"^\.PHONY: (help .*)$", makefile, re.MULTILINE)[1].split()
-    helped = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    helped = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
 
     assert [line.split()[1] for line in helped.stdout.splitlines() if "make help" not in line] == [
         target for target in targets if target != "help"

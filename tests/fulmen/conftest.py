@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,18 +61,14 @@ def unprivileged() -> Iterator[None]:
 
 
 @pytest.fixture
-def denied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def denied() -> Iterator[Path]:
     """A folder with a file ``old`` in it, which any user may read and nobody but root may write."""
-    folder = tmp_path_factory.mktemp("denied")
+    folder = Path(tempfile.mkdtemp())  # not below pytest's own folders, which only their owner may enter
     (folder / "old").write_text("old")
-    opened = [folder, folder.parent, folder.parent.parent]
-    modes = [parent.stat().st_mode for parent in opened]
-    for parent in opened:
-        parent.chmod(0o755)
     folder.chmod(0o555)
     yield folder
-    for parent, mode in zip(opened, modes, strict=True):
-        parent.chmod(mode)
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -109,5 +106,32 @@ def installed(
         host.reset()
 
     yield install
+    monkeypatch.undo()
+    host.reset()
+
+
+@pytest.fixture
+def make_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Install a plugin by hand, quicker than pip does: ``make_plugin("hello", source, distribution=...)``."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+
+    def make(name: str, source: str, distribution: str | None = None, value: str | None = None) -> Path:
+        distribution = distribution or f"fulmen-{name}"
+        package = f"fulmen_{distribution.replace('-', '_')}"
+        for module in [module for module in sys.modules if module.partition(".")[0] == package]:
+            del sys.modules[module]  # of an earlier test
+        info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        for folder in (info, site / package):
+            folder.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[fulmen]\n{name} = {value or f'{package}.plugin'}\n")
+        (site / package / "__init__.py").touch()
+        (site / package / "plugin.py").write_text(f"import fulmen\n\n{source}\n")
+        host.reset()
+        return info
+
+    yield make
     monkeypatch.undo()
     host.reset()

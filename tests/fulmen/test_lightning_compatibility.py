@@ -17,7 +17,7 @@ from fulmen import FulmenCLI, Runner
 from fulmen.__main__ import main
 
 
-class Regression(LightningModule):
+class PlainModel(LightningModule):
     def __init__(self, width: int = 4, lr: float = 0.1, dim: int = 3) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -61,7 +61,7 @@ class Noise(LightningDataModule):
 
 
 HERE = __name__
-MODEL, DATA = f"{HERE}.Regression", f"{HERE}.Noise"
+MODEL, DATA = f"{HERE}.PlainModel", f"{HERE}.Noise"
 BASE = {
     "seed_everything": 5,
     "model": {"class_path": MODEL, "init_args": {"width": 6}},
@@ -88,7 +88,7 @@ def with_trainer(**options):
 # name: the files in order, the command line after them
 CASES = {
     "one file": ([BASE], []),
-    "short class names": ([{**BASE, "model": "Regression", "data": "Noise"}], []),
+    "short class names": ([{**BASE, "model": "PlainModel", "data": "Noise"}], []),
     "options over the file": ([BASE], ["--model.lr=0.01", "--trainer.max_epochs=3", "--data.batch_size=6"]),
     "two files": ([BASE, {"trainer": {"max_epochs": 1}, "model": {"init_args": {"lr": 0.5}}}], []),
     "a model by option": ([{**BASE, "model": None}], [f"--model={MODEL}", "--model.width=3"]),
@@ -171,7 +171,7 @@ def test_a_bound_model_with_links_gives_the_same_losses(tmp_path, monkeypatch):
     argv = ["fit", *write(tmp_path, [config])]
 
     for base, name in ((LightningCLI, "theirs"), (FulmenCLI, "ours")):
-        cli = run_with(linked(base), tmp_path / name, monkeypatch, argv, Regression, Noise)
+        cli = run_with(linked(base), tmp_path / name, monkeypatch, argv, PlainModel, Noise)
         assert cli.model.layers[0].in_features == 4
     assert losses(tmp_path / "ours") == losses(tmp_path / "theirs")
 
@@ -296,7 +296,7 @@ def test_the_runner_is_a_trainer(tmp_path):
     models = []
     for trainer_class in (Trainer, Runner):
         torch.manual_seed(1)
-        models.append(Regression())
+        models.append(PlainModel())
         trainer_class(**options, enable_progress_bar=False, default_root_dir=tmp_path).fit(
             models[-1], Noise()
         )

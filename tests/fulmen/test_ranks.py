@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -49,7 +50,12 @@ def run_of_two(tmp_path: Path) -> Iterator[RunOfTwo]:
         command = [sys.executable, "-W", "ignore", SCRIPT, strategy, str(rank), how, tmp_path, *options]
         with (tmp_path / "stderr").open("w") as stderr:
             process = subprocess.Popen(
-                command, env=environment, stderr=stderr, stdout=subprocess.DEVNULL, start_new_session=True
+                command,
+                env=environment,
+                stderr=stderr,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=heed_ctrl_c,
             )
             status = process.wait(timeout=150)
         ended = time.time()
@@ -67,6 +73,11 @@ def run_of_two(tmp_path: Path) -> Iterator[RunOfTwo]:
     yield run
     for process in marked(mark):
         process.kill()
+
+
+def heed_ctrl_c() -> None:
+    """What a shell starts in the background, and all that this starts, ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def marked(mark: str) -> list[psutil.Process]:
