@@ -33,8 +33,8 @@ class Row:
     beside: tuple[str, ...] = ()
 
 
-def config(text: str | bytes, *names: str) -> Row:
-    return Row(["fit", "--config=bad.yaml", "--quiet"], ["bad.yaml", *names], {"bad.yaml": text})
+def config(text: str | bytes, *names: str, verb: str = "fit") -> Row:
+    return Row([verb, "--config=bad.yaml", "--quiet"], ["bad.yaml", *names], {"bad.yaml": text})
 
 
 def bomb() -> str:
@@ -153,6 +153,16 @@ CONFIGS = {
     "unknown key": config(OK + "trainr: {max_epochs: 3}\n", "trainr", "'trainer"),
     "unknown key of nothing": config(OK + "trainr: {}\n", "trainr", "'trainer'"),
     "unknown trainer key": config(OK.replace("max_epochs", "max_epocks"), "'trainer.max_epochs'"),
+    "wrong type three classes deep": config(
+        "analyzer: {class_path: census, init_args: {callback: {class_path: salute, init_args: {words: 3}}}}",
+        "bad.yaml: analyzer.init_args.callback.init_args.words: expected str, got '3'",
+        verb="analyze",
+    ),
+    "unknown option three classes deep": config(
+        "analyzer: {class_path: census, init_args: {callback: {class_path: salute, init_args: {wrds: x}}}}",
+        "bad.yaml: analyzer.init_args.callback.init_args.wrds: no such option of Salutation",
+        verb="analyze",
+    ),
     "unknown option": config(OK.replace("affine}", "affine, rat: 3}"), "rat", "LinearRegression", "'rate'"),
     "option of another kind": config(OK.replace("affine}", "affine, sides: 3}"), "sides", "searcher 'dice'"),
     "mistyped init_args": config(OK.replace("init_args", "init_arg"), "model.init_arg", "'init_args'"),
@@ -241,7 +251,7 @@ FILES = {
     ),
     "checkpoint of another model": Row(
         ["validate", *CLASSIFIER, *CPU, "--data=digits", "--ckpt_path=line.ckpt"],
-        ["line.ckpt", "another model than ImageClassifier", "and 18 more"],
+        ["line.ckpt", "another model than ImageClassifier", " more. "],
     ),
     "checkpoint of other shapes": Row(
         [*FIT, "--model.network.features=3", "--ckpt_path=line.ckpt"],

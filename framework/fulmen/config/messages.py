@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 from collections.abc import Iterable
@@ -20,9 +21,7 @@ _REJECTED = re.compile(
     r"(?:Group '([\w.]+)' does not accept option|Subcommand '\w+' does not accept option|Option|Key)"
     r" '([^']+)'"
 )
-_IN_CLASS = re.compile(
-    r"Problem with given class_path '([^']+)':\n(.*?)(?=\n\s*- |\nGiven value type|\Z)", re.DOTALL
-)
+_IN_CLASS = re.compile(r"^( *)(?:- )?Problem with given class_path '([^']+)':\n", re.MULTILINE)
 _NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _OTHER_CLASS = re.compile(
     r"Import path does not correspond to a subclass of (\w+)|Not a valid subclass of (\w+)"
@@ -62,7 +61,7 @@ def _leaf(message: str, parser: Any, log: ParseLog, owner: type | None = None) -
     if line := next((line for line in log.told if line in message), None):
         return key, line
     if nested := _IN_CLASS.search(message):
-        return _leaf_in_class(key, nested[1], textwrap.dedent(nested[2]).strip(), outer, parser, log)
+        return _leaf_in_class(key, nested[2], _below(nested, message), outer, parser, log)
     if required := _REQUIRED.search(message):
         return _join(key, required[1].strip()), "nothing is given; a value is expected."
     if rejected := _REJECTED.search(message):
@@ -90,6 +89,14 @@ def _leaf_in_class(
             return key, f"{name!r} is given, but no class that takes it; name one by class_path.{owner}"
     inner, line = _leaf(message, parser, log, cls)
     return (_join(key, "init_args", inner), line) if inner else (key, f"{path}: {line}")
+
+
+def _below(header: re.Match[str], message: str) -> str:
+    """Return the lines that stand indented below a header."""
+    margin = len(header[1])
+    lines = message[header.end() :].splitlines()
+    inside = itertools.takewhile(lambda line: len(line) - len(line.lstrip()) > margin or not line, lines)
+    return textwrap.dedent("\n".join(inside)).strip()
 
 
 def _nothing_given(key: str, parser: Any) -> str:

@@ -56,14 +56,8 @@ class RunnerParser(OneLineErrors, LightningArgumentParser):
 
 def _names_help(parser: LightningArgumentParser) -> str:
     """List the short names of the kinds that this parser takes."""
-    kinds: list[str] = []
-    for action in parser._actions:
-        typehint = getattr(action, "_typehint", None)
-        kind = short_names.kind_of(typehint) if isinstance(typehint, type) else None
-        if kind and kind not in kinds:
-            kinds.append(kind)
-    if any(action.dest == "trainer.callbacks" for action in parser._actions):
-        kinds += ["callback", "strategy"]
+    declared = [cls for key in suggestions.keys(parser) for cls in suggestions.declared(key, parser)]
+    kinds = dict.fromkeys(kind for cls in declared if (kind := short_names.kind_of(cls)))
     lines = [f"  {kind}: {', '.join(found)}" for kind in kinds if (found := names_of_kind(host(), kind))]
     return (
         "\nnames of installed components (`fulmen plugins` says more):\n" + "\n".join(lines) + "\n"
