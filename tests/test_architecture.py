@@ -66,7 +66,7 @@ def _name(frame: FrameType) -> str:
 
 @pytest.fixture
 def tracer(run_fulmen, tmp_path):
-    import fulmen.cli  # noqa: F401 - its imports are not a part of the way
+    import fulmen.command  # noqa: F401 - its imports are not a part of the way
     from fulmen.host import reset
 
     reset()  # an earlier test of this process has found the plugins already

@@ -35,6 +35,7 @@ options:
   --version                Show the version.
   --disable a,b            Leave plugins out (also FULMEN_DISABLE=a,b; FULMEN_ONLY=a,b loads only these).
   --trust-checkpoint FILE  Accept a checkpoint that needs pickle, which can run any code.
+  --quiet                  No progress bar and no summaries; warnings and errors only.
 
 `fulmen VERB --print_config` shows every option with its value. FULMEN_DEBUG=1 shows tracebacks.
 """
@@ -76,7 +77,7 @@ def _dispatch(argv: list[str]) -> int:
         module = "fulmen.plugin_list" if line.verb == "plugins" else "fulmen.scaffold"
         return int(importlib.import_module(module).run(argv[: line.position] + argv[line.position + 1 :]))
     if line.verb is None or line.verb in VERBS:
-        return int(importlib.import_module("fulmen.cli").run(argv))
+        return int(importlib.import_module("fulmen.command").run(argv))
     return _plugin_command(line.verb, argv[line.position + 1 :])
 
 

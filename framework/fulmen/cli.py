@@ -6,10 +6,8 @@ import contextlib
 import inspect
 import io
 import logging
-import os
 import shlex
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -18,19 +16,15 @@ from typing import Any
 
 import lightning.pytorch as pl
 from jsonargparse import Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from fulmen import exits
-from fulmen.artifacts import require_writable
 from fulmen.config import arguments, checkpoint_options, short_names
 from fulmen.config.parse_log import parse_log
 from fulmen.config.parser import CheckedConfigFile, RunnerParser
-from fulmen.errors import ConfigError
-from fulmen.host import host, one_line
+from fulmen.host import host
 from fulmen.runner import Runner
-from fulmen.saved_config import SavedConfig
 
 log = logging.getLogger(__name__)
 
@@ -179,62 +173,6 @@ class FulmenCLI(LightningCLI):
             raise SystemExit(exits.INTERRUPTED) from error
 
 
-class CommandCLI(FulmenCLI):
-    """The ``fulmen`` command: beyond FulmenCLI, options win over files wherever they stand.
-
-    Args:
-        argv: The command line, without the program's name. Two words stand for themselves:
-            ``--quiet`` (no progress bar, no summaries, warnings only) and ``--fresh``.
-    """
-
-    def __init__(self, argv: Sequence[str]) -> None:
-        self._quiet = "--quiet" in argv
-        argv = ["--fresh=true" if word == "--fresh" else word for word in argv if word != "--quiet"]
-        verbs = self.subcommands()
-        with exits.exit_statuses():
-            verb = arguments.split(argv).verb
-            arranged = arguments.arrange(argv, verbs)
-        if verb in verbs:  # building the parsers of the other verbs takes a second; no lambda, for ddp_spawn
-            self.subcommands = partial(dict, {verb: verbs[verb]})  # type: ignore[method-assign]
-        prefix = "FULMEN"
-        by_environment = any(name.startswith(f"{prefix}_{str(verb).upper()}__") for name in os.environ)
-        _silence_noise()
-        if self._quiet:
-            for library in ("lightning.pytorch", "lightning.fabric"):
-                logging.getLogger(library).setLevel(logging.WARNING)
-        _warn(host().faults)
-        warnings.filterwarnings(
-            "ignore", message="LightningCLI's args parameter.*"
-        )  # sys.argv stays as it is
-        super().__init__(
-            args=arranged,
-            save_config_callback=SavedConfig,
-            trainer_defaults={"enable_progress_bar": False, "enable_model_summary": False}
-            if self._quiet
-            else None,
-            parser_kwargs={"prog": "fulmen", "env_prefix": prefix, "default_env": by_environment},
-        )
-
-    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
-        kwargs = super()._prepare_subcommand_kwargs(subcommand)
-        return {**kwargs, "quiet": True} if self._quiet and subcommand == "analyze" else kwargs
-
-    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> pl.Trainer:
-        try:
-            trainer: pl.Trainer = super()._instantiate_trainer(config, callbacks)
-        except (MisconfigurationException, ValueError, TypeError) as error:
-            raise ConfigError(f"trainer: {one_line(error)}") from error
-        return trainer
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        if not getattr(self.trainer, "fast_dev_run", False):
-            _require_writable_roots(self.trainer)
-        try:
-            super()._run_subcommand(subcommand)
-        except MisconfigurationException as error:
-            raise ConfigError(f"{subcommand}: {one_line(error)}") from error
-
-
 def _parses(parser: LightningArgumentParser, argv: Sequence[str]) -> bool:
     """Whether a command line parses; silent."""
     with contextlib.redirect_stderr(io.StringIO()):
@@ -243,22 +181,6 @@ def _parses(parser: LightningArgumentParser, argv: Sequence[str]) -> bool:
         except SystemExit:
             return False
     return True
-
-
-def run(argv: Sequence[str]) -> int:
-    """Run one of the verbs that Lightning drives; return the exit status."""
-    CommandCLI(argv)
-    return 0
-
-
-def _require_writable_roots(trainer: pl.Trainer) -> None:
-    """Refuse a folder that cannot be written before the training that would be lost."""
-    folders = [trainer.default_root_dir, *(logger.save_dir for logger in trainer.loggers)]
-    for folder in {str(folder) for folder in folders if folder and "://" not in str(folder)}:
-        nearest = Path(folder).absolute()
-        while not nearest.exists():
-            nearest = nearest.parent
-        require_writable(nearest)
 
 
 def _say_how_to_go_on(trainer: pl.Trainer, verb: str, what: str) -> None:
@@ -278,17 +200,6 @@ def _command_line() -> str:
     program = Path(sys.argv[0]).name
     words = ["python", "-m", "fulmen"] if program == "__main__.py" else [program]
     return shlex.join([*words, *sys.argv[1:]])
-
-
-def _silence_noise() -> None:
-    """Drop Lightning's advertisement of its own services, and warnings that ask for nothing."""
-    warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")  # Lightning warns itself
-    warnings.filterwarnings("ignore", message="No seed found.*")  # the next line says which was taken
-
-    def keep(record: logging.LogRecord) -> bool:
-        return not any(word in record.getMessage() for word in ("litlogger", "litmodels"))
-
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(keep)
 
 
 def _warn(lines: Sequence[str]) -> None:

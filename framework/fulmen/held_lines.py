@@ -43,6 +43,9 @@ class HeldLines(pl.Callback):
             self._held.clear()
         self.release()
 
+    def __reduce__(self) -> tuple[type[HeldLines], tuple[()]]:
+        return HeldLines, ()  # a spawned rank gets one that holds nothing
+
     def release(self) -> None:
         """Let the lines go that are held, and hold no more."""
         for handler, hold in self._filters:

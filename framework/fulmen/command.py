@@ -1,0 +1,110 @@
+"""The ``fulmen`` command for the verbs that Lightning drives."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from fulmen import exits
+from fulmen.artifacts import require_writable
+from fulmen.cli import FulmenCLI
+from fulmen.config import arguments
+from fulmen.errors import ConfigError
+from fulmen.held_lines import HeldLines
+from fulmen.host import host, one_line
+from fulmen.saved_config import SavedConfig
+
+log = logging.getLogger(__name__)
+
+PREFIX = "FULMEN"  # of environment variables: FULMEN_FIT__TRAINER__MAX_EPOCHS
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one of the verbs that Lightning drives; return the exit status."""
+    CommandCLI(argv)
+    return 0
+
+
+class CommandCLI(FulmenCLI):
+    """The ``fulmen`` command: beyond FulmenCLI, options win over files wherever they stand.
+
+    Args:
+        argv: The command line, without the program's name. Two words stand for themselves:
+            ``--quiet`` (no progress bar, no summaries, warnings only) and ``--fresh``.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._quiet = "--quiet" in argv
+        argv = ["--fresh=true" if word == "--fresh" else word for word in argv if word != "--quiet"]
+        verbs = self.subcommands()
+        with exits.exit_statuses():
+            verb = arguments.split(argv).verb
+            arranged = arguments.arrange(argv, verbs)
+        if verb in verbs:  # building the parsers of the other verbs takes a second; no lambda, for ddp_spawn
+            self.subcommands = partial(dict, {verb: verbs[verb]})  # type: ignore[method-assign]
+        by_environment = any(name.startswith(f"{PREFIX}_{str(verb).upper()}__") for name in os.environ)
+        _silence_noise(self._quiet)
+        for fault in host().faults:
+            log.warning("%s", fault)
+        with HeldLines() as held:
+            defaults: dict[str, Any] = {"callbacks": [held]}
+            if self._quiet:
+                defaults |= {"enable_progress_bar": False, "enable_model_summary": False}
+            super().__init__(
+                args=arranged,
+                save_config_callback=SavedConfig,
+                trainer_defaults=defaults,
+                parser_kwargs={"prog": "fulmen", "env_prefix": PREFIX, "default_env": by_environment},
+            )
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        return {**kwargs, "quiet": True} if self._quiet and subcommand == "analyze" else kwargs
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> pl.Trainer:
+        try:
+            trainer: pl.Trainer = super()._instantiate_trainer(config, callbacks)
+        except (MisconfigurationException, ValueError, TypeError) as error:
+            raise ConfigError(f"trainer: {one_line(error)}") from error
+        return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if not getattr(self.trainer, "fast_dev_run", False):
+            _require_writable_roots(self.trainer)
+        try:
+            super()._run_subcommand(subcommand)
+        except MisconfigurationException as error:
+            raise ConfigError(f"{subcommand}: {one_line(error)}") from error
+
+
+def _require_writable_roots(trainer: pl.Trainer) -> None:
+    """Refuse a folder that cannot be written before the training that would be lost."""
+    folders = [trainer.default_root_dir, *(logger.save_dir for logger in trainer.loggers)]
+    for folder in {str(folder) for folder in folders if folder and "://" not in str(folder)}:
+        nearest = Path(folder).absolute()
+        while not nearest.exists():
+            nearest = nearest.parent
+        require_writable(nearest)
+
+
+def _silence_noise(quiet: bool) -> None:
+    """Drop Lightning's advertisement of its own services, and warnings that ask for nothing."""
+    warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")  # Lightning warns itself
+    warnings.filterwarnings("ignore", message="No seed found.*")  # the next line says which was taken
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter.*")  # sys.argv stays as it is
+    if quiet:
+        for library in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(library).setLevel(logging.WARNING)
+
+    def keep(record: logging.LogRecord) -> bool:
+        return not any(word in record.getMessage() for word in ("litlogger", "litmodels"))
+
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(keep)
