@@ -273,9 +273,11 @@ def test_a_class_of_the_users_wins_over_a_folded_name(parsed):
 
 
 @pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "analyze"])
-def test_the_help_of_a_verb_lists_the_names(verb, good, run_fulmen):
+def test_the_help_of_a_verb_is_short_of_usage_and_lists_the_names(verb, good, run_fulmen):
     out = run_fulmen(verb, "--help").stdout
 
+    assert out.startswith(f"usage: fulmen {verb} [--config FILE] [OPTIONS]\n\n")
+    assert "--trainer.max_epochs MAX_EPOCHS" in out
     _, _, listing = out.partition("names of installed components")
     listed = {line.partition(":")[0].strip(): line for line in listing.splitlines()}
     for kind in ["model", "data", "callback", "strategy", *(["analyzer"] if verb == "analyze" else [])]:

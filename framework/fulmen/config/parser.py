@@ -50,8 +50,11 @@ class RunnerParser(OneLineErrors, LightningArgumentParser):
         return super()._apply_actions(cfg, *args, **kwargs)
 
     def format_help(self, *args: Any) -> str:
-        """Return the help, with the names of the components that may be written."""
-        return super().format_help(*args) + _names_help(self)
+        """Return the help: a short usage, all options, the names of the components that may be written."""
+        usage, blank, options = super().format_help(*args).partition("\n\n")
+        if self._subcommands_action is None and usage.count("\n") > 3:  # it repeats the options
+            usage = f"usage: {self.prog.replace(' [options]', '')} [--config FILE] [OPTIONS]"
+        return usage + blank + options + _names_help(self)
 
 
 def _names_help(parser: LightningArgumentParser) -> str:
