@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 import tracemalloc
 
@@ -85,6 +87,25 @@ def test_what_cannot_be_read_is_said():
 )
 def test_a_file_name_is_told_from_yaml(value, is_file):
     assert is_file_name(value) == is_file
+
+
+def test_a_device_is_refused():
+    with pytest.raises(ConfigError, match="/dev/zero: is a device"):
+        read_document("/dev/zero")
+
+
+def test_a_pipe_is_left_to_the_parser(tmp_path, run_fulmen):
+    os.mkfifo(tmp_path / "pipe")
+    text = "{trainer: {max_epochs: 7}, data: digits}"
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=[text])
+    writer.start()
+
+    model = ["--model=image_classifier", "--model.network=small_cnn", "--model.num_classes=10"]
+    ran = run_fulmen("fit", "--config=pipe", *model, "--print_config")
+
+    writer.join()
+    assert ran.status == 0, ran.stderr
+    assert yaml.safe_load(ran.stdout)["trainer"]["max_epochs"] == 7
 
 
 @pytest.mark.parametrize(

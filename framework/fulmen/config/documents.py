@@ -23,8 +23,11 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def is_file_name(value: str) -> bool:
-    """Whether the value of ``--config`` names a file; LightningCLI also takes YAML text there."""
-    return "\n" not in value and "{" not in value and ": " not in value
+    """Whether the value of ``--config`` names a file that can be looked at before it is parsed.
+
+    LightningCLI also takes YAML text there, and a pipe, ``--config <(command)``, which is read once.
+    """
+    return "\n" not in value and "{" not in value and ": " not in value and not Path(value).is_fifo()
 
 
 def read_document(path: str | Path) -> dict[str, Any]:
@@ -61,6 +64,8 @@ def read_document(path: str | Path) -> dict[str, Any]:
 def _read(path: Path) -> str:
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder; name the YAML file in it.")
+    if path.is_char_device() or path.is_block_device():
+        raise ConfigError(f"{path}: is a device; name a YAML file.")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: is larger than {MAX_BYTES // 2**20} MiB; a config is expected.")
