@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -322,6 +323,19 @@ def test_it_is_refused_in_at_most_three_lines(name, shelf, installed, run_fulmen
     assert {path: after.get(path) for path in before} == before
     # Lightning opens the log of a run before the run asks for data.
     assert {path.split("/")[0] for path in after.keys() - before.keys()} <= {"lightning_logs", "runs"}
+
+
+def test_a_run_that_another_process_works_on_is_refused(installed, run_fulmen, tmp_path):
+    installed("good")
+    (tmp_path / "busy").mkdir()
+    with (tmp_path / "busy" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        ran = run_fulmen(*ANALYZE, "--run=busy")
+
+    assert ran.status == 2
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("error: busy: another process is working on this run")
 
 
 class Pickled:
