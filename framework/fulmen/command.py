@@ -17,9 +17,9 @@ from fulmen import exits
 from fulmen.artifacts import require_writable
 from fulmen.cli import FulmenCLI
 from fulmen.config import arguments
-from fulmen.errors import ConfigError
+from fulmen.errors import ConfigError, FulmenError
 from fulmen.held_lines import HeldLines
-from fulmen.host import host, one_line
+from fulmen.host import host
 from fulmen.saved_config import SavedConfig
 
 log = logging.getLogger(__name__)
@@ -73,16 +73,25 @@ class CommandCLI(FulmenCLI):
         try:
             trainer: pl.Trainer = super()._instantiate_trainer(config, callbacks)
         except (MisconfigurationException, ValueError, TypeError) as error:
-            raise ConfigError(f"trainer: {one_line(error)}") from error
+            raise ConfigError(f"trainer: {_first_line(error)}") from error
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
         if not getattr(self.trainer, "fast_dev_run", False):
             _require_writable_roots(self.trainer)
+        if subcommand != "fit" and self._get(self.config, "ckpt_path") == "best":
+            raise ConfigError(
+                "ckpt_path: 'best' is known only to the run that trained; give the path of a checkpoint."
+            )
         try:
             super()._run_subcommand(subcommand)
         except MisconfigurationException as error:
-            raise ConfigError(f"{subcommand}: {one_line(error)}") from error
+            refused = self.trainer.global_step == 0
+            raise (ConfigError if refused else FulmenError)(f"{subcommand}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _require_writable_roots(trainer: pl.Trainer) -> None:

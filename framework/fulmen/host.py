@@ -21,8 +21,7 @@ from fulmen import hookspecs
 from fulmen.hookspecs import API_VERSION, CORE_KINDS, PROJECT, Command, Component, Kind
 from fulmen.installed import Plugin as Plugin
 from fulmen.installed import fold, installed_plugins
-from fulmen.targets import load_target as load_target
-from fulmen.targets import one_line as one_line
+from fulmen.targets import one_line
 
 # What stands first on a command line is a verb: a plugin of that name could not be reached there.
 VERBS = frozenset(

@@ -6,8 +6,8 @@ import time
 from collections import deque
 from typing import Any
 
-from fulmen.host import load_target
 from fulmen.searching import Engine, Outcome, Task
+from fulmen.targets import load_target
 
 
 class InlineEngine(Engine):
