@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,9 @@ class CommandCLI(FulmenCLI):
         if verb in verbs:  # building the parsers of the other verbs takes a second; no lambda, for ddp_spawn
             self.subcommands = partial(dict, {verb: verbs[verb]})  # type: ignore[method-assign]
         by_environment = any(name.startswith(f"{PREFIX}_{str(verb).upper()}__") for name in os.environ)
-        _silence_noise(self._quiet)
         for fault in host().faults:
             log.warning("%s", fault)
-        with HeldLines() as held:
+        with _less_noise(self._quiet), HeldLines() as held:
             defaults: dict[str, Any] = {"callbacks": [held]}
             if self._quiet:
                 defaults |= {"enable_progress_bar": False, "enable_model_summary": False}
@@ -104,16 +104,29 @@ def _require_writable_roots(trainer: pl.Trainer) -> None:
         require_writable(nearest)
 
 
-def _silence_noise(quiet: bool) -> None:
+@contextlib.contextmanager
+def _less_noise(quiet: bool) -> Iterator[None]:
     """Drop Lightning's advertisement of its own services, and warnings that ask for nothing."""
-    warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec.*")  # Lightning warns itself
-    warnings.filterwarnings("ignore", message="No seed found.*")  # the next line says which was taken
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter.*")  # sys.argv stays as it is
-    if quiet:
-        for library in ("lightning.pytorch", "lightning.fabric"):
-            logging.getLogger(library).setLevel(logging.WARNING)
 
     def keep(record: logging.LogRecord) -> bool:
         return not any(word in record.getMessage() for word in ("litlogger", "litmodels"))
 
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(keep)
+    rank_zero = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    libraries = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [library.level for library in libraries]
+    rank_zero.addFilter(keep)
+    with warnings.catch_warnings():
+        for message in (
+            r".*treespec, LeafSpec.*",  # Lightning warns itself
+            "No seed found.*",  # the next line says which was taken
+            "LightningCLI's args parameter.*",  # sys.argv stays as it is, for ranks to be started by
+        ):
+            warnings.filterwarnings("ignore", message=message)
+        try:
+            for library in libraries if quiet else ():
+                library.setLevel(logging.WARNING)
+            yield
+        finally:
+            rank_zero.removeFilter(keep)
+            for library, level in zip(libraries, levels, strict=True):
+                library.setLevel(level)
