@@ -131,5 +131,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        _say("Interrupted; `make demo` goes on where it stopped.")
+        _say("Interrupted; `make demo` goes on with this act.")
         sys.exit(130)
