@@ -29,7 +29,7 @@ class Ended:
     pids: tuple[str, str]
     listeners: set[str]
     done: int
-    left: list[str]
+    left: list[psutil.Process | str]
 
 
 RunOfTwo = Callable[..., Ended]
@@ -67,12 +67,24 @@ def run_of_two(tmp_path: Path) -> Iterator[RunOfTwo]:
             tuple((tmp_path / f"pid-{rank}").read_text() for rank in (0, 1)),  # type: ignore[arg-type]
             {line for rank in (0, 1) for line in (tmp_path / f"listeners-{rank}").read_text().split()},
             len(list(tmp_path.glob("done-*"))),
-            [*marked(mark), *map(str, temporary.glob("fulmen-ranks-*"))],
+            [*left_over(mark), *map(str, temporary.glob("fulmen-ranks-*"))],
         )
 
     yield run
     for process in marked(mark):
         process.kill()
+
+
+def left_over(mark: str, patience: float = 10.0) -> list[psutil.Process]:
+    """The processes that carry a mark and do not end by themselves.
+
+    An interpreter that shuts down, or multiprocessing's resource tracker, which ends when its pipe
+    closes, may see the run's first process go before it is gone itself.
+    """
+    deadline = time.monotonic() + patience
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
 
 
 def heed_ctrl_c() -> None:
