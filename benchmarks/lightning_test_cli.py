@@ -3,7 +3,8 @@
     python benchmarks/lightning_test_cli.py LIGHTNING_CHECKOUT
 
 Runs the file twice, as it is and with the two classes replaced, and prints the tests whose outcome
-differs. Lightning's tests are not in its wheel, so a checkout of its repository is needed.
+differs. Lightning's tests are not in its wheel, so a checkout of its repository is needed, one whose
+helpers import from the Lightning that is installed (for 2.6.6: commit 908dc9e of 2026-07-14).
 Writes benchmarks/results/lightning_test_cli.json.
 """
 
@@ -59,6 +60,8 @@ def main() -> None:
         file.write_text(text.replace(ANCHOR, REPLACEMENT + ANCHOR, 1))
         ours = outcomes(folder)
     passing = sorted(name for name, outcome in theirs.items() if outcome == "passed")
+    if not passing:
+        sys.exit(f"{checkout}: its test_cli.py cannot be run beside the Lightning that is installed")
     lost = [name for name in passing if ours.get(name) != "passed"]
     result = {"tests": len(theirs), "pass_with_theirs": len(passing), "lost_with_fulmen": lost}
     print(json.dumps(result, indent=1))
