@@ -16,7 +16,14 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from fulmen import names
 from fulmen.analysis import AnalysisContext, Analyzer, Report
-from fulmen.checkpoints import CheckpointConnector, check_state_dict, install_checkpoint_io, load_checkpoint
+from fulmen.checkpoints import (
+    CheckpointConnector,
+    check_state_dict,
+    find_latest,
+    install_checkpoint_io,
+    load_checkpoint,
+    no_last_checkpoint,
+)
 from fulmen.engines.inline import InlineEngine
 from fulmen.engines.kept_map import KeptMap
 from fulmen.errors import PluginError, UserError
@@ -61,7 +68,8 @@ class Runner(Trainer):
             analyzer: What examines.
             model: What is examined; analyzers say whether they need one.
             datamodule: The data; analyzers say whether they need any.
-            ckpt_path: The checkpoint whose weights the model gets.
+            ckpt_path: The checkpoint whose weights the model gets; ``last`` is the newest of the
+                earlier runs of this config.
             run: The folder of this run; by default runs/analyze-<digest>. An unfinished run is
                 continued; a finished one is left alone and the next number is taken.
             fresh: Start anew even if there is an unfinished run.
@@ -72,6 +80,8 @@ class Runner(Trainer):
             The report; it is also in the run's folder, in the loggers and on the terminal.
         """
         checkpoint = None
+        if ckpt_path == "last" and (ckpt_path := find_latest(self)) is None:
+            raise no_last_checkpoint(self)
         if ckpt_path is not None:
             checkpoint = load_checkpoint(ckpt_path)
             model = _with_weights(model, checkpoint, ckpt_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 from fulmen.checkpoints import (
@@ -52,12 +55,11 @@ def trainer(folder: Path, **options: Any) -> pl.Trainer:
     made = pl.Trainer(
         accelerator="cpu",
         default_root_dir=folder,
-        logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         limit_train_batches=2,
         limit_val_batches=0,
-        **{"max_epochs": 1, **options},
+        **{"max_epochs": 1, "logger": False, **options},
     )
     install_checkpoint_io(made.strategy)
     made._checkpoint_connector = CheckpointConnector(made)
@@ -157,3 +159,48 @@ def test_ddp_spawns_hand_over_is_a_bare_state_dict(tmp_path):
     torch.testing.assert_close(
         saver.load_checkpoint(tmp_path / ".temp.ckpt"), dict(state), check_device=False
     )
+
+
+def test_last_is_the_newest_checkpoint_of_the_earlier_runs(tmp_path):
+    """Lightning looks into the folder of the new run alone, and starts anew."""
+    logger = partial(CSVLogger, tmp_path, "runs")
+    trainer(tmp_path, logger=logger()).fit(Model())
+    trainer(tmp_path, logger=logger(), max_epochs=2).fit(Model())
+
+    resumed = trainer(tmp_path, logger=logger(), max_epochs=3)
+    resumed.fit(Model(), ckpt_path="last")
+
+    assert resumed.current_epoch == 3
+    assert resumed.ckpt_path.endswith("version_1/checkpoints/epoch=1-step=4.ckpt")
+
+
+def test_last_looks_where_the_callbacks_and_the_trainer_keep_checkpoints(tmp_path):
+    for folder, callbacks in (("own", [ModelCheckpoint(tmp_path / "own")]), ("checkpoints", [])):
+        trainer(tmp_path, callbacks=callbacks).fit(Model())
+        resumed = trainer(tmp_path, callbacks=callbacks, max_epochs=2)
+
+        resumed.test(Model(), ckpt_path="last")
+
+        assert Path(resumed.ckpt_path).parent == tmp_path / folder
+
+
+def test_last_passes_over_a_file_that_is_cut_short(tmp_path, fitted):
+    (tmp_path / "checkpoints" / "newer.ckpt").write_bytes(fitted.read_bytes()[:900])
+    (tmp_path / "checkpoints" / ".newest.ckpt").write_bytes(fitted.read_bytes())
+    resumed = trainer(tmp_path, max_epochs=2)
+
+    with pytest.warns(UserWarning, match="passed over: .*newer.ckpt: damaged or cut short"):
+        resumed.fit(Model(), ckpt_path="last")
+
+    assert Path(resumed.ckpt_path).name == "epoch=0-step=2.ckpt"
+
+
+def test_a_fit_begins_where_there_is_no_last_checkpoint_and_says_so(tmp_path):
+    fit = trainer(tmp_path)
+
+    with pytest.warns(UserWarning, match="no last checkpoint of an earlier run; the training starts anew"):
+        fit.fit(Model(), ckpt_path="last")
+
+    assert fit.global_step == 2
+    with pytest.raises(CheckpointError, match="there is no last checkpoint below"):
+        trainer(tmp_path / "elsewhere").test(Model(), ckpt_path="last")

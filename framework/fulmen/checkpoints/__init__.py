@@ -5,6 +5,7 @@ plain.py      what a checkpoint may hold, checked before it is saved
 matching.py   a checkpoint of another model: which keys differ
 saving.py     WholeFileCheckpointIO: what Lightning's Trainer saves and loads with
 connector.py  CheckpointConnector: where a Trainer resumes
+latest.py     find_latest: what `ckpt_path: last` means
 """
 
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from fulmen.lazy import table_of_contents
 
 if TYPE_CHECKING:
     from fulmen.checkpoints.connector import CheckpointConnector as CheckpointConnector
+    from fulmen.checkpoints.latest import find_latest as find_latest
+    from fulmen.checkpoints.latest import no_last_checkpoint as no_last_checkpoint
     from fulmen.checkpoints.loading import load_checkpoint as load_checkpoint
     from fulmen.checkpoints.loading import trust_checkpoint as trust_checkpoint
     from fulmen.checkpoints.matching import check_state_dict as check_state_dict
@@ -26,8 +29,10 @@ __getattr__, __dir__, __all__ = table_of_contents(
         "CheckpointConnector": "fulmen.checkpoints.connector",
         "WholeFileCheckpointIO": "fulmen.checkpoints.saving",
         "check_state_dict": "fulmen.checkpoints.matching",
+        "find_latest": "fulmen.checkpoints.latest",
         "install_checkpoint_io": "fulmen.checkpoints.saving",
         "load_checkpoint": "fulmen.checkpoints.loading",
+        "no_last_checkpoint": "fulmen.checkpoints.latest",
         "require_plain": "fulmen.checkpoints.plain",
         "trust_checkpoint": "fulmen.checkpoints.loading",
     },

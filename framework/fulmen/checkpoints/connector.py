@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 
+from fulmen.checkpoints.latest import find_latest, no_last_checkpoint
 from fulmen.checkpoints.loading import is_remote, load_checkpoint
 from fulmen.checkpoints.matching import check_state_dict
-from fulmen.errors import CheckpointError
 
 
 class CheckpointConnector(_CheckpointConnector):
@@ -40,15 +42,25 @@ class CheckpointConnector(_CheckpointConnector):
                 check_state_dict(model, self._loaded_checkpoint, path, strict=model.strict_loading)
             raise
 
-    def _select_ckpt_path(self, state_fn: TrainerFn, ckpt_path: Any, *args: Any, **kwargs: Any) -> Any:
-        """Refuse ``last`` where there is none, but to fit: Lightning would test untrained weights."""
-        found = super()._select_ckpt_path(state_fn, ckpt_path, *args, **kwargs)
-        if ckpt_path == "last" and found is None and state_fn != TrainerFn.FITTING:
-            raise CheckpointError(
-                f"ckpt_path: there is no last checkpoint below {self.trainer.default_root_dir}; "
-                "give the path of one, or train first."
+    def _parse_ckpt_path(self, state_fn: TrainerFn, ckpt_path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Take for ``last`` the newest checkpoint of the earlier runs, where Lightning finds none.
+
+        Where there is none at all, a fit begins, since the same command may be meant to begin and to
+        go on; other verbs are refused, or they would work with untrained weights.
+        """
+        if ckpt_path != "last":
+            return super()._parse_ckpt_path(state_fn, ckpt_path, *args, **kwargs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*there is no last checkpoint available.*")
+            found = super()._parse_ckpt_path(state_fn, ckpt_path, *args, **kwargs)
+        found = found or find_latest(self.trainer)
+        if found is None and state_fn != TrainerFn.FITTING:
+            raise no_last_checkpoint(self.trainer)
+        if found is None:
+            rank_zero_warn(
+                "ckpt_path: there is no last checkpoint of an earlier run; the training starts anew."
             )
-        return found
+        return found if found is None else str(found)
 
     def _strategy_loads_itself(self) -> bool:
         return type(self.trainer.strategy).load_checkpoint is not Strategy.load_checkpoint

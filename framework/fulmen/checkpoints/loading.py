@@ -63,7 +63,7 @@ def read_checkpoint(
     """Return the dict that a file holds, which need not be a model's; else as `load_checkpoint`."""
     _ignore_forced_pickle()
     file = _local_file(path)
-    _require_format(file)
+    require_format(file)
     trust = trust or os.path.realpath(file) in _trusted
     if trust:
         log.warning("%s: read with pickle, as asked for; it may run any code that it holds.", path)
@@ -132,8 +132,8 @@ def _neighbours(folder: Path) -> str:
     return f" ({folder} has {', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
 
 
-def _require_format(file: str) -> None:
-    """Refuse what torch.save did not write, before torch makes anything of its bytes."""
+def require_format(file: str) -> None:
+    """Refuse what torch.save did not write or what is cut short, before torch makes anything of its bytes."""
     try:
         with Path(file).open("rb") as stream:
             head = stream.read(512)
