@@ -18,9 +18,10 @@ from fulmen import exits
 from fulmen.artifacts import require_writable
 from fulmen.cli import FulmenCLI
 from fulmen.config import arguments
-from fulmen.errors import ConfigError, FulmenError
+from fulmen.errors import ConfigError
 from fulmen.held_lines import HeldLines
 from fulmen.host import host
+from fulmen.refusals import refused_run, refused_trainer
 from fulmen.saved_config import SavedConfig
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class CommandCLI(FulmenCLI):
         try:
             trainer: pl.Trainer = super()._instantiate_trainer(config, callbacks)
         except (MisconfigurationException, ValueError, TypeError) as error:
-            raise ConfigError(f"trainer: {_first_line(error)}") from error
+            raise refused_trainer(error) from error
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -85,13 +86,10 @@ class CommandCLI(FulmenCLI):
             )
         try:
             super()._run_subcommand(subcommand)
-        except MisconfigurationException as error:
-            refused = self.trainer.global_step == 0
-            raise (ConfigError if refused else FulmenError)(f"{subcommand}: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+        except Exception as error:
+            if (refusal := refused_run(error, self.trainer, subcommand)) is None:
+                raise
+            raise refusal from error
 
 
 def _require_writable_roots(trainer: pl.Trainer) -> None:

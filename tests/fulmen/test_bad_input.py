@@ -252,11 +252,11 @@ FILES = {
     ),
     "checkpoint of another model": Row(
         ["validate", *CLASSIFIER, *CPU, "--data=digits", "--ckpt_path=line.ckpt"],
-        ["line.ckpt", "another model than ImageClassifier", " more. "],
+        ["line.ckpt", "another model", "than ImageClassifier as configured (missing: ", " more). "],
     ),
     "checkpoint of other shapes": Row(
         [*FIT, "--model.network.features=3", "--ckpt_path=line.ckpt"],
-        ["network.layer.weight is 1x2, expected 1x3"],
+        ["network.layer.weight (1x2, expected 1x3)"],
     ),
     "checkpoint that needs pickle": Row(
         [*FIT, "--ckpt_path=pickle.ckpt"], ["pickle.ckpt", "--trust-checkpoint"]

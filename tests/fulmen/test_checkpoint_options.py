@@ -61,7 +61,7 @@ def test_an_option_that_differs_stands_and_is_said(run_fulmen, checkpoint):
 
     assert "model.network.width: 8 as given; the checkpoint was trained with 16." in ran.stderr
     assert ran.status == 2
-    assert "a checkpoint of another model" in ran.stderr
+    assert "a checkpoint of another model (ImageClassifier) than ImageClassifier as configured" in ran.stderr
 
 
 def test_another_class_stands_and_is_said(run_fulmen, checkpoint):
