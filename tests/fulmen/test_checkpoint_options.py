@@ -52,6 +52,23 @@ def test_a_network_named_without_options_gets_those_it_was_trained_with(run_fulm
     assert "as given" not in ran.stderr
 
 
+def test_without_a_checkpoint_it_is_said_that_the_weights_are_untrained(run_fulmen, checkpoint, caplog):
+    parts = [
+        "--model=image_classifier",
+        "--model.network=small_cnn",
+        "--model.num_classes=10",
+        "--data=digits",
+    ]
+    line = "validate: no ckpt_path is given; the model has the weights that it was built with."
+    limits = ["--trainer.limit_val_batches=1", "--trainer.logger=false", "--quiet"]
+
+    assert run_fulmen("validate", *parts, *limits).status == 0
+    assert line in caplog.text
+    caplog.clear()
+    assert run_fulmen("validate", *parts, *limits, f"--ckpt_path={checkpoint}").status == 0
+    assert line not in caplog.text
+
+
 def test_an_option_that_differs_stands_and_is_said(run_fulmen, checkpoint):
     ran = validate(
         run_fulmen,
