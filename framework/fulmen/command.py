@@ -150,6 +150,7 @@ def _less_noise(quiet: bool) -> Iterator[None]:
         for message in (
             r".*treespec, LeafSpec.*",  # Lightning warns itself
             "No seed found.*",  # the next line says which was taken
+            "Checkpoint directory .* exists and is not empty.*",  # nothing in it is written over
             "LightningCLI's args parameter.*",  # sys.argv stays as it is, for ranks to be started by
         ):
             warnings.filterwarnings("ignore", message=message)
