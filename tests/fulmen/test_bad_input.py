@@ -270,6 +270,9 @@ FILES = {
     ),
     "output below a file": Row([*FIT, "--trainer.default_root_dir=file/x"], ["file"], {"file": "old"}),
     "output that is a file": Row([*FIT, "--trainer.default_root_dir=file"], ["file"], {"file": "old"}),
+    "output where no file can be": Row(
+        [*FIT, "--trainer.default_root_dir=/proc/fulmen"], ["/proc: cannot be written"]
+    ),
     "log below a file": Row(
         [*FIT, "--trainer.logger=CSVLogger", "--trainer.logger.save_dir=file/x"], ["file"], {"file": "old"}
     ),
