@@ -42,11 +42,11 @@ def restore(quantized: QuantizedModel, frozen: Mapping[str, Any]) -> None:
         ) from error
 
 
-def refuse_sharded(trainer: Trainer) -> None:
+def refuse_sharded(trainer: Trainer, owner: str = "wot") -> None:
     """Refuse strategies that cut weights into pieces: no process sees the whole arena."""
     if isinstance(trainer.strategy, _SHARDED):
         raise UserError(
-            f"wot: strategy {type(trainer.strategy).__name__} keeps only pieces of the weights in each "
+            f"{owner}: strategy {type(trainer.strategy).__name__} keeps only pieces of the weights in each "
             "process, the whole ones are needed; use trainer.strategy: ddp, or one device."
         )
 

@@ -67,6 +67,7 @@ class ProtectedForm:
         method: How floats are encoded: ``mantissa``, ``secded72`` or ``triple``.
         spare: uint8: what ``method`` keeps beside the floats; empty for ``mantissa``.
         others: Integer tensors by name, as they are.
+        aliases: Further names of tensors that several modules share, each with the first name.
     """
 
     placed: Placement
@@ -77,6 +78,7 @@ class ProtectedForm:
     method: float_codes.Method
     spare: Tensor
     others: dict[str, Tensor]
+    aliases: dict[str, str]
 
     @property
     def extra_bytes(self) -> int:
@@ -130,7 +132,13 @@ class ProtectedForm:
     def state_dict(self) -> dict[str, Tensor]:
         """Return the float state that these bytes stand for: weights times scales, and all the rest."""
         weights = {name: value.float() * self.scale(name) for name, value in self.integers().items()}
-        return {**weights, **self.numbers(), **self.others}
+        state = {**weights, **self.numbers(), **self.others}
+        return {**state, **{alias: state[name] for alias, name in self.aliases.items()}}
+
+    def integer_state_dict(self) -> dict[str, Tensor]:
+        """Return weights as plain int8, their scales as ``<weight>_scale``, and all the rest in float."""
+        scales = {f"{name}_scale": self.scale(name) for name in (s.name for s in self.placed.segments)}
+        return {**self.integers(), **scales, **self.numbers(), **self.others}
 
 
 def protect(
@@ -138,6 +146,7 @@ def protect(
     placed: Placement,
     scales: Mapping[str, float | Tensor],
     method: float_codes.Method = "mantissa",
+    aliases: Mapping[str, str] | None = None,
 ) -> ProtectedForm:
     """Bring a model's state into its protected form.
 
@@ -146,6 +155,7 @@ def protect(
         placed: The arena of its weights.
         scales: The scale of each weight by name, a number or a tensor of one per output channel.
         method: How the floats are protected: ``mantissa``, ``secded72`` or ``triple``.
+        aliases: Further names of shared tensors, as `own_state` gives them.
 
     Raises:
         ValueError: a weight or float is not finite, a held weight lies outside [-64, 63] (names the
@@ -166,21 +176,35 @@ def protect(
     for place, tensor in zip(places, (*scale_tensors.values(), *bare.values()), strict=True):
         buffer[place.span] = tensor.flatten()
     spare = torch.from_numpy(float_codes.encode_(buffer.numpy(), method))
-    others = {name: tensor.clone() for name, tensor in rest.items() if name not in bare}
+    others = {name: tensor.cpu().clone() for name, tensor in rest.items() if name not in bare}
     return ProtectedForm(
-        placed, places[: len(integers)], places[len(integers) :], payload, buffer, method, spare, others
+        placed,
+        places[: len(integers)],
+        places[len(integers) :],
+        payload,
+        buffer,
+        method,
+        spare,
+        others,
+        dict(aliases or {}),
     )
 
 
-def own_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return parameters and persistent buffers, each tensor once, under the first of its names."""
-    seen: set[int] = set()
-    state = {}
+def own_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return parameters and persistent buffers, each once under its first name; and its further names."""
+    first: dict[int, str] = {}
+    state, aliases = {}, {}
     for name, tensor in model.state_dict(keep_vars=True).items():
-        if isinstance(tensor, Tensor) and id(tensor) not in seen:
-            seen.add(id(tensor))
+        if not isinstance(tensor, Tensor):
+            raise ValueError(
+                f"{name}: a {type(tensor).__name__} in the state dict, which cannot be protected."
+            )
+        if id(tensor) in first:
+            aliases[name] = first[id(tensor)]
+        else:
+            first[id(tensor)] = name
             state[name] = tensor
-    return state
+    return state, aliases
 
 
 def _integers(name: str, weight: Tensor, scale: float | Tensor) -> Tensor:

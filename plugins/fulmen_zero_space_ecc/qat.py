@@ -250,6 +250,8 @@ class QuantizationAwareTraining(Callback):
         self._evaluate_quantized(trainer, pl_module)
 
     def _evaluate_quantized(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if any(getattr(callback, "serves_weights", False) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+            return  # zero_space_ecc computes with these weights, from protected bytes
         self._forget_other_models(pl_module)
         frozen = self._saved is not None and self._saved["frozen"] is not None
         if frozen and trainer.state.fn != TrainerFn.FITTING:
