@@ -297,11 +297,20 @@ def encode(words, paper, start, stop):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def decode(words, out, checks, start, stop):  # type: ignore[no-untyped-def]
-    """Set bits from their upper neighbours, word by word: those of ``checks`` in words start to stop.
+    """Copy words start to stop, with each bit of ``checks`` taken from its upper neighbour.
 
-    ``out`` may be ``words``. Works on words, not on columns, and knows no layout.
+    ``out`` is other memory. Works on words, not on columns, and knows no layout.
     """
     source, target = words[start:stop], out[start:stop]
     kept = ~checks
     for k in range(source.size):
         target[k] = (source[k] & kept) | ((source[k] >> _1) & checks)
+
+
+@njit(nogil=True, cache=True)
+def decode_(words, checks, start, stop):  # type: ignore[no-untyped-def]
+    """As `decode`, in place; apart from it, since a loop over two arrays that overlap is not vectorised."""
+    row = words[start:stop]
+    kept = ~checks
+    for k in range(row.size):
+        row[k] = (row[k] & kept) | ((row[k] >> _1) & checks)
