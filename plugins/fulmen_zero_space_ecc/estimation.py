@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fulmen_zero_space_ecc.columns import BITS, CHECKS, ODD, column
+from fulmen_zero_space_ecc.columns import BITS, CHECKS, COLUMNS, column
 
 _SMOOTHING = 1 / 256  # a count for values that no clean block has
 
@@ -41,8 +41,8 @@ def estimate(payload: Weights, priors: LogPriors, which: NDArray[np.int64]) -> W
         int8, shape (n, 8): rounded means; bytes 0 to 6 lie in [-64, 63].
     """
     bits = payload.view(np.uint8)[:, :, None] >> np.arange(8, dtype=np.uint8) & 1
-    syndromes = np.bitwise_xor.reduce(np.where(bits.reshape(-1, BITS), _COLUMNS, 0), axis=1)
-    candidates = payload.view(np.uint8)[:, None, :] ^ _FLIPS[syndromes & (ODD - 1)]  # (n, 32, 8)
+    syndromes = np.bitwise_xor.reduce(np.where(bits.reshape(-1, BITS), COLUMNS, 0), axis=1)
+    candidates = payload.view(np.uint8)[:, None, :] ^ _FLIPS[syndromes]  # (n, 32, 8)
     held = candidates[..., :CHECKS]
     candidates[..., :CHECKS] = held & 0xBF | held >> 1 & 0x40
     values = candidates.view(np.int8).astype(np.int64)
@@ -53,13 +53,10 @@ def estimate(payload: Weights, priors: LogPriors, which: NDArray[np.int64]) -> W
     return rounded
 
 
-_COLUMNS = np.array([column(bit) for bit in range(BITS)], np.int64)
-
-
 def _flips() -> NDArray[np.uint8]:
     """For each even syndrome, 0 to 63, the 32 patterns of two wrong bits that give it; uint8 (64, 32, 8)."""
-    table = np.zeros((ODD, BITS // 2, 8), np.uint8)
-    found = np.zeros(ODD, int)
+    table = np.zeros((BITS, BITS // 2, 8), np.uint8)
+    found = np.zeros(BITS, int)
     for one in range(BITS):
         for other in range(one):
             syndrome = column(one) ^ column(other)
