@@ -90,7 +90,9 @@ class Cell:
         return [float(q) for q in np.quantile(self.accuracies, QUANTILES)]
 
 
-def run_campaign(schemes: Sequence[str], rates: Sequence[float], effort: Effort, run: RunPieces) -> list[Cell]:
+def run_campaign(
+    schemes: Sequence[str], rates: Sequence[float], effort: Effort, run: RunPieces
+) -> list[Cell]:
     """Return all cells, each with as many trials as it took.
 
     Args:

@@ -177,9 +177,7 @@ def _check_finite(model: nn.Module, placement: Placement) -> None:
             )
 
 
-def _scales(
-    model: nn.Module, placement: Placement, frozen: Mapping[str, Any] | None
-) -> dict[str, Tensor]:
+def _scales(model: nn.Module, placement: Placement, frozen: Mapping[str, Any] | None) -> dict[str, Tensor]:
     scales = {}
     for segment in placement.segments:
         weight = model.get_parameter(segment.name)

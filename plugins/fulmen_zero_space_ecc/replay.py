@@ -59,7 +59,6 @@ class _Call:
         return value
 
 
-
 class Replay:
     """One recorded forward pass of one batch.
 
@@ -139,13 +138,19 @@ class Replayer:
                 del module.__dict__["forward"]
 
     def record(self, batch: Tensor, budget: int) -> Replay:
-        """Run a batch and keep what later passes need, in at most ``budget`` bytes."""
+        """Run a batch and keep what later passes need, in at most ``budget`` bytes.
+
+        Raises:
+            ValueError: the model does not return one tensor.
+        """
         self._recorder = recorder = _Recorder()
         try:
             with torch.no_grad(), recorder:
                 output: Tensor = self.model(batch)
         finally:
             self._recorder = None
+        if not isinstance(output, Tensor):
+            raise ValueError(f"the model gives a {type(output).__name__}; one tensor of scores is needed.")
         calls = recorder.finish(output)
         cuts = _affordable(calls, self.layers, budget)
         replay = Replay(calls, cuts, output.clone())
@@ -162,7 +167,10 @@ class Replayer:
         if replay is None:
             return self._run(batch, None, 0)
         first = replay.first_call(changed)
-        return replay.output if first is None else self._run(batch, replay, replay.cut_before(first))
+        if first is None:
+            return replay.output
+        cut = replay.cut_before(first)
+        return self._run(batch, replay if cut else None, cut)
 
     def _run(self, batch: Tensor, replay: Replay | None, cut: int) -> Tensor:
         self._replay, self._cut, self._cursor = replay, cut, 0

@@ -31,8 +31,11 @@ class Resident:
         image: The model and its bytes; the model becomes this object's own.
         batches: Pairs of images and int64 labels of shape (batch,), kept on the device.
         device: Where to compute.
-        cache_bytes: How much memory kept activations may take.
+        cache_bytes: How much memory kept activations may take; 0: each pass is whole.
         inputs: Applied to the inputs of layers, by name; None: int8 activations as the image says.
+
+    Raises:
+        ValueError: the model does not give scores of shape (batch, classes).
 
     Attributes:
         reference: uint8: the bytes without faults.
@@ -74,6 +77,7 @@ class Resident:
         self._write_all(content)
         with self._replayer.attached():
             self._replays = [self._replayer.record(images, self._budget) for images, _ in self.batches]
+            _check_scores(self._replays[0])
             self.clean_accuracy = self._accuracy([replay.output for replay in self._replays if replay])
 
     @property
@@ -180,6 +184,13 @@ def quantized_input(largest: float) -> Callable[[Tensor], Tensor]:
         return x.clamp(-limit, limit).div_(step).round_().mul_(step)
 
     return quantize
+
+
+def _check_scores(replay: Replay | None) -> None:
+    output: Any = None if replay is None else replay.output
+    if not isinstance(output, Tensor) or output.dim() != 2:
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(f"the model gives {found}; scores of shape (batch, classes) are needed.")
 
 
 def _writable(parameter: Tensor) -> Any:

@@ -54,4 +54,4 @@ class MostSignificantTripled(PerWord):
         cut = words & ~(self._type.type(3) | self._type.type(1) << self._voted)
         values = (cut | vote << self._voted).astype(self._type)
         status = np.where((a != b) | (a != c), CORRECTED, CLEAN).astype(np.uint8)
-        return values.view(np.uint8).reshape(len(units), -1), status
+        return values.view(np.uint8).reshape(len(units), self.arena.word), status
