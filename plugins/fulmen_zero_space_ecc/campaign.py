@@ -76,6 +76,11 @@ class Cell:
         """One per trial."""
         return [outcome.accuracy for outcome in self.outcomes]
 
+    @property
+    def accuracy(self) -> float:
+        """The mean over the trials."""
+        return mean_interval(self.accuracies).mean
+
     def interval(self, confidence: float) -> Interval:
         """Return the interval of the mean accuracy, not beyond 0 and 1."""
         found = mean_interval(self.accuracies, confidence)

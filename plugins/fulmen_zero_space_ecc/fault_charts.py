@@ -56,11 +56,11 @@ def accuracy(cells: Sequence[Cell], reference: float, confidence: float) -> Figu
     return figure
 
 
-def vulnerability(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw the mean drop for each bit of each layer."""
+def vulnerability(rows: Sequence[Mapping[str, Any]], order: Sequence[str]) -> Figure:
+    """Draw the mean drop for each bit of each layer, the layers in this order."""
     largest: dict[str, int] = {row["layer"]: row["weights"] for row in rows}
     shown = sorted(largest, key=lambda layer: -largest[layer])[:_MOST_LAYERS]
-    layers = sorted(shown)
+    layers = [layer for layer in order if layer in shown]
     bits = sorted({row["bit"] for row in rows}, reverse=True)
     drops = np.full((len(layers), len(bits)), np.nan)
     for row in rows:
@@ -84,7 +84,7 @@ def vulnerability(rows: Sequence[Mapping[str, Any]]) -> Figure:
             panel.text(
                 x,
                 y,
-                f"{value:.1f}",
+                f"{round(value, 1) + 0.0:.1f}",
                 ha="center",
                 va="center",
                 fontsize=8,

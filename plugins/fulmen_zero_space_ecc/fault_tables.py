@@ -121,7 +121,7 @@ def findings(
     said = []
     worst_rate = max(options.rates)
     at = {cell.scheme: cell for cell in cells if cell.rate == worst_rate}
-    ranked = sorted(at.values(), key=lambda cell: -float(np.mean(cell.accuracies)))
+    ranked = sorted(at.values(), key=lambda cell: -cell.accuracy)
     listed = "; ".join(_said(cell, options.confidence, extra) for cell in ranked)
     said.append(
         f"Without faults {reference:.2%} of {images} images are right. At rate {worst_rate:g}: {listed}."

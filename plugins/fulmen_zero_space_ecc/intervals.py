@@ -44,11 +44,12 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
         confidence: In (0, 1).
     """
     array = np.asarray(values, np.float64)
-    mean = float(array.mean())
+    first = float(array[0])
+    mean = first + float((array - first).mean())  # exact where all trials agree
     if len(array) < 2:
         return Interval(mean, -math.inf, math.inf)  # nothing is known of the spread
     half = (
-        _t_quantile(0.5 + confidence / 2, len(array) - 1) * float(array.std(ddof=1)) / math.sqrt(len(array))
+        _t_quantile(0.5 + confidence / 2, len(array) - 1) * float((array - first).std(ddof=1)) / math.sqrt(len(array))
     )
     return Interval(mean, mean - half, mean + half)
 

@@ -22,6 +22,7 @@ from fulmen_zero_space_ecc.number_formats import NumberFormat
 from fulmen_zero_space_ecc.placement import Layout
 from fulmen_zero_space_ecc.resident import Batch, Resident
 from fulmen_zero_space_ecc.saved_state import saved_state
+from fulmen_zero_space_ecc.schemes import SCHEMES
 from fulmen_zero_space_ecc.trial import Workbench
 from fulmen_zero_space_ecc.vulnerability import run_vulnerability, vulnerability_pieces
 
@@ -273,7 +274,7 @@ def _image(model: nn.Module, checkpoint: Mapping[str, Any] | None, options: Faul
         raise UserError(f"{OWNER}: {error}") from error
     if options.needs_box() and (wrong := image.outside()):
         listed = ", ".join(f"{layer}: {count}" for layer, count in list(wrong.items())[:5])
-        others = [name for name in ("none", "parity_zero", "ecc_72_64", "mset", "triple", "checksum_reload")]
+        others = [name for name, kind in SCHEMES.items() if not kind.needs_box]
         raise UserError(
             f"{OWNER}: {sum(wrong.values())} held weights lie outside [-64, 63] ({listed}), so that in-place "
             "protection cannot hold them: train some epochs with callback wot, or name schemes that need no "
@@ -313,8 +314,9 @@ def _report(
     tables = fault_tables.tables(options, cells, clean, reference, schemes, vulnerability, times)
     figures = {"accuracy": fault_charts.accuracy(cells, reference, options.confidence)}
     if vulnerability:
-        figures["vulnerability"] = fault_charts.vulnerability(vulnerability)
-    scalars = {f"accuracy/{cell.scheme}/{cell.rate:g}": float(np.mean(cell.accuracies)) for cell in cells}
+        layers = [segment.layers[0] for segment in image.placement.segments]
+        figures["vulnerability"] = fault_charts.vulnerability(vulnerability, layers)
+    scalars = {f"accuracy/{cell.scheme}/{cell.rate:g}": cell.accuracy for cell in cells}
     scalars |= {f"clean_accuracy/{label}": value for label, value in clean.items()}
     scalars |= {f"extra_bytes/{label}": float(value) for label, value in extra.items()}
     scalars |= {"weights": float(image.placement.numel), "images": float(images)}

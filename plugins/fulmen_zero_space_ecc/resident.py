@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,7 @@ class Resident:
         begins = np.concatenate([[0], np.flatnonzero(owner[1:] != owner[:-1]) + 1, [len(words)]]).tolist()
         return [
             (index := int(owner[begin]), slice(begin, end), words[begin:end] - self._offsets[index])
-            for begin, end in zip(begins[:-1], begins[1:], strict=True)
+            for begin, end in pairwise(begins)
         ]
 
     def _write(self, pieces: list[tuple[int, slice, Indices]], words: Indices, rows: Bytes) -> None:

@@ -182,7 +182,7 @@ class Scheme(ABC):
         return np.zeros_like(rows)
 
     def wrong(self, decoded: Decoded) -> tuple[Indices, Bytes, int]:
-        """Return the bytes that are not what they were, their values, and how many units are silently wrong."""
+        """Return which bytes came out wrong, their values, and how many units are wrong unreported."""
         differ = decoded.values != self.clean[decoded.where]
         where, values = decoded.where[differ], decoded.values[differ]
         units = distinct(self.units_of(where))

@@ -10,7 +10,7 @@ import numpy as np
 from fulmen_zero_space_ecc import arena as arenas
 from fulmen_zero_space_ecc import code
 from fulmen_zero_space_ecc.faults import Bytes, Indices
-from fulmen_zero_space_ecc.schemes.base import Decoded, Scheme
+from fulmen_zero_space_ecc.schemes.base import Scheme
 
 
 class InPlace(Scheme):
