@@ -49,7 +49,9 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     if len(array) < 2:
         return Interval(mean, -math.inf, math.inf)  # nothing is known of the spread
     half = (
-        _t_quantile(0.5 + confidence / 2, len(array) - 1) * float((array - first).std(ddof=1)) / math.sqrt(len(array))
+        _t_quantile(0.5 + confidence / 2, len(array) - 1)
+        * float((array - first).std(ddof=1))
+        / math.sqrt(len(array))
     )
     return Interval(mean, mean - half, mean + half)
 

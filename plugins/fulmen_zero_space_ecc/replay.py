@@ -86,10 +86,10 @@ class Replay:
                     self.kept[call.index] = call.value
                     if call.overwritten:
                         self.overwritten.add(call.index)
+        self.bytes = _bytes(self.kept.values())
         for call in {call.index: call for cut in cuts for call in _skipped(calls, cut)}.values():
             # Nobody reads it: any tensor of its shape will do, and this one takes no memory.
             self.kept.setdefault(call.index, call.value.new_zeros(()).expand(call.value.shape))
-        self.bytes = _bytes(self.kept.values())
 
     def first_call(self, modules: Iterable[str]) -> int | None:
         """Return where the earliest of these modules is called; None if none of them is."""

@@ -50,7 +50,10 @@ def test_counts_of_independent_flips_are_binomial():
     expected = stats.binom.pmf(values, BITS, 0.002) * len(counts)
     found = np.bincount(counts, minlength=len(values))[: len(values)]
     often = expected > 5
-    assert stats.chisquare(found[often], expected[often] * found[often].sum() / expected[often].sum()).pvalue > 1e-3
+    assert (
+        stats.chisquare(found[often], expected[often] * found[often].sum() / expected[often].sum()).pvalue
+        > 1e-3
+    )
 
 
 def test_exact_counts_are_exact_and_0_where_the_papers_are():
