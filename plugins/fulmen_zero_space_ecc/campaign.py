@@ -110,7 +110,7 @@ def run_campaign(
     cells = {(scheme, rate): Cell(scheme, rate, []) for scheme in schemes for rate in rates}
     for number, trials in enumerate(effort.rounds()):
         going_on = [cell for cell in cells.values() if not _is_done(cell, effort)]
-        pieces = [
+        pieces: list[Piece] = [
             {"scheme": cell.scheme, "rate": cell.rate, "first": first, "count": count}
             for cell in going_on
             for first, count in _cut(trials, effort.piece)
@@ -118,7 +118,7 @@ def run_campaign(
         if not pieces:
             break
         for piece, rows in zip(pieces, run(pieces, number), strict=True):
-            cells[piece["scheme"], piece["rate"]].outcomes.extend(Outcome(*row) for row in rows)
+            cells[(piece["scheme"], piece["rate"])].outcomes.extend(Outcome(*row) for row in rows)
     return list(cells.values())
 
 

@@ -150,8 +150,8 @@ class FaultOptions:
             if policy != "leave" and not any(label.endswith(f"+{policy}") for label in labels):
                 fitting = [name for name, kind in SCHEMES.items() if policy in kind.policies]
                 raise UserError(
-                    f"{OWNER}: policy {policy} is known to {', '.join(fitting)}, none of which is in schemes; "
-                    "add one, or leave the policy out."
+                    f"{OWNER}: policy {policy} is known to {', '.join(fitting)}, none of which is in "
+                    "schemes; add one, or leave the policy out."
                 )
         return labels
 

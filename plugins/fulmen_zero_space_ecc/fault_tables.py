@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,8 +75,8 @@ def times(schemes: Sequence[Scheme], rounds: int = 9) -> list[dict[str, Any]]:
     rows = []
     for scheme in schemes:
         took = {
-            "encode_ms": _median_ms(lambda s=scheme: s.encode(s.arena.content), rounds),  # type: ignore[misc]
-            "decode_ms": _median_ms(lambda s=scheme: s.decode(s.stored), rounds),  # type: ignore[misc]
+            "encode_ms": _median_ms(partial(scheme.encode, scheme.arena.content), rounds),
+            "decode_ms": _median_ms(partial(scheme.decode, scheme.stored), rounds),
         }
         rows.append({"scheme": scheme.label, **took})
     return rows
@@ -141,8 +142,8 @@ def findings(
     if options.fit_per_mbit is not None:
         daily = 24 * flips_per_bit_hour(options.fit_per_mbit)
         said.append(
-            f"DRAM or SRAM of {options.fit_per_mbit:g} FIT/Mbit gathers {daily:.1e} flips a bit and day; the table "
-            "scrubbing says how long protected memory lasts."
+            f"Memory of {options.fit_per_mbit:g} FIT/Mbit gathers {daily:.1e} flips a bit and day; the table "
+            "scrubbing says how long it lasts when protected."
         )
     few = min(options.rates, default=0) * 8 * len(image.content)
     if options.fault_model == "exact" and any(
@@ -157,8 +158,8 @@ def findings(
     if agreeing:
         fewest = min(len(cell.outcomes) for cell in agreeing)
         said.append(
-            f"In {len(agreeing)} of {len(cells)} rows all trials agree: their interval has no width, and rules "
-            f"out only outcomes more frequent than about 3 in {fewest}."
+            f"In {len(agreeing)} of {len(cells)} rows all trials agree: their interval has no width, and "
+            f"rules out only outcomes more frequent than about 3 in {fewest}."
         )
     said.append(
         "corrected, detected and silent are means per trial, in units of the scheme (table schemes). "

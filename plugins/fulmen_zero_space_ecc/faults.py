@@ -41,7 +41,8 @@ class Faults:
         if self.stuck_at is None:
             return self.positions
         held = memory[self.positions >> 3] >> (self.positions & 7).astype(np.uint8) & 1
-        return self.positions[held != self.stuck_at]
+        differing: Indices = self.positions[held != self.stuck_at]
+        return differing
 
     def digest(self) -> str:
         """Return 16 hexadecimal digits that tell these faults from others."""
@@ -234,7 +235,8 @@ class Target:
         offset = words * self.word
         span = np.searchsorted(ends, offset, side="right")
         begins = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-        return (starts[span] + offset - begins[span]) * 8 + chosen[which]
+        positions: Indices = (starts[span] + offset - begins[span]) * 8 + chosen[which]
+        return positions
 
 
 def draw(model: FaultModel, target: Target, rate: float, generator: np.random.Generator) -> Faults:

@@ -59,8 +59,8 @@ class MemoryImage:
         size = len(self.content)
         where = np.arange(size)
         if self.placement.layout == "interleaved":
-            return where < size // BLOCK * (BLOCK - 1)
-        return where % BLOCK != BLOCK - 1
+            return np.less(where, size // BLOCK * (BLOCK - 1))
+        return np.not_equal(where % BLOCK, BLOCK - 1)
 
     def outside(self) -> dict[str, int]:
         """Count held int8 weights outside [-64, 63], by name of the layer; those without any left out."""
@@ -153,14 +153,15 @@ def absorb_(model: nn.Module, pair: Pair) -> None:
     Folded, it computes the identity but for its bias, at the cost of a pass over its input. One that
     is not quite the identity (it went on learning) stays.
     """
-    convolution, norm = model.get_submodule(pair.convolution), model.get_submodule(pair.normalisation)
+    convolution: Any = model.get_submodule(pair.convolution)
+    norm: Any = model.get_submodule(pair.normalisation)
     mean, variance = norm.running_mean, norm.running_var
     if not isinstance(mean, Tensor) or not isinstance(variance, Tensor):
         return
-    factor = norm.weight / torch.sqrt(variance + norm.eps)  # type: ignore[operator]
+    factor = norm.weight / torch.sqrt(variance + norm.eps)
     if bool((mean != 0).any()) or not torch.allclose(factor, torch.ones_like(factor), rtol=0, atol=1e-6):
         return
-    bias: Any = norm.bias
+    bias = norm.bias
     if convolution.bias is not None:
         bias = convolution.bias + bias
     convolution.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)

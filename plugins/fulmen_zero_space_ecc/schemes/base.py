@@ -221,4 +221,5 @@ def distinct(numbers: Indices) -> Indices:
 
 def popcount_odd(rows: Bytes) -> Bytes:
     """Return the parity of all bits in each row: uint8 (rows,), from uint8 (rows, bytes)."""
-    return np.bitwise_count(np.bitwise_xor.reduce(rows, axis=1)) & np.uint8(1)
+    folded: Bytes = np.bitwise_xor.reduce(rows, axis=1)
+    return np.bitwise_count(folded) & np.uint8(1)

@@ -44,7 +44,8 @@ def _tables() -> tuple[Bytes, Bytes]:
 def check_bytes(rows: Bytes) -> Bytes:
     """Return the check byte of each row: uint8 (n,), from uint8 (n, 8)."""
     checks, _ = _tables()
-    return np.bitwise_xor.reduce(checks[np.arange(8), rows], axis=1)
+    sums: Bytes = np.bitwise_xor.reduce(checks[np.arange(8), rows], axis=1)
+    return sums
 
 
 def correct(rows: Bytes, stored_checks: Bytes) -> tuple[Bytes, Bytes]:

@@ -10,7 +10,8 @@ import numpy as np
 from fulmen_zero_space_ecc import arena as arenas
 from fulmen_zero_space_ecc import code
 from fulmen_zero_space_ecc.faults import Bytes, Indices
-from fulmen_zero_space_ecc.schemes.base import Scheme
+from fulmen_zero_space_ecc.schemes.base import CLEAN, Scheme
+from fulmen_zero_space_ecc.schemes.concealment import log_priors, posterior_means
 
 
 class InPlace(Scheme):
@@ -46,3 +47,18 @@ class InPlace(Scheme):
         """Correct one flip a block, report two, extend signs."""
         weights, status = code.decode(stored[self.weight_bytes(units)].view(np.int8))
         return weights.view(np.uint8), status
+
+    def conceal(self, rows: Bytes, where: Indices, stored: Bytes) -> Bytes:
+        """Put posterior means into detected blocks, or what the other policies say."""
+        if self.policy != "mmse":
+            return super().conceal(rows, where, stored)
+        every = self.weight_bytes(np.arange(self.units))
+        decoded, status = code.decode(stored[every].view(np.int8))
+        values, trusted = np.empty(self.size, np.uint8), np.empty(self.size, np.bool_)
+        values[every] = decoded.view(np.uint8)
+        trusted[every] = (status == CLEAN)[:, None]
+        priors = log_priors(values, trusted, self.arena.segments)
+        ends = np.array([stop for _, stop in self.arena.segments])
+        # Padding counts as the last tensor's: its zeros are likely in any.
+        tensors = np.minimum(np.searchsorted(ends, where, side="right"), len(ends) - 1)
+        return posterior_means(stored[where], tensors, priors)
