@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from fulmen_zero_space_ecc import code
 from fulmen_zero_space_ecc.faults import Bytes, Indices
 
-_UNSEEN = 0.5  # what a value that did not occur counts as
+_WIDTH = 3  # a value tells as much about its neighbours: small tensors hold few of each
+_UNSEEN = 0.02  # what a value counts as that occurred nowhere near
 
 LogPriors = NDArray[np.float64]
 
 
 def log_priors(values: Bytes, trusted: NDArray[np.bool_], segments: Sequence[tuple[int, int]]) -> LogPriors:
-    """Return the logarithm of how often each byte value occurs, per tensor: float64 (tensors, 256).
+    """Return the logarithm of how often each int8 value occurs, per tensor: float64 (tensors, 256).
+
+    The first is that of -128. Counts are smoothed over neighbouring values.
 
     Args:
         values: uint8: the decoded bytes of the arena.
