@@ -31,8 +31,10 @@ def log_priors(values: Bytes, trusted: NDArray[np.bool_], segments: Sequence[tup
         trusted: bool, of the same shape: which of them to count.
         segments: The byte range of each tensor.
     """
-    counts = [np.bincount(values[start:stop][trusted[start:stop]], minlength=256) for start, stop in segments]
-    smoothed = np.array(counts, np.float64) + _UNSEEN
+    places = values ^ np.uint8(0x80)  # -128 becomes 0, 127 becomes 255
+    counts = [np.bincount(places[start:stop][trusted[start:stop]], minlength=256) for start, stop in segments]
+    kernel = np.bartlett(2 * _WIDTH + 3)[1:-1]
+    smoothed = np.array([np.convolve(each, kernel / kernel.sum(), "same") for each in counts]) + _UNSEEN
     priors: LogPriors = np.log(smoothed / smoothed.sum(axis=1, keepdims=True))
     return priors
 
@@ -52,7 +54,7 @@ def posterior_means(stored: Bytes, tensors: Indices, priors: LogPriors) -> Bytes
     tried = (stored[:, None, :] ^ onehot).reshape(-1, 8)
     decoded, _ = code.decode(tried.view(np.int8))
     candidates = decoded.reshape(len(stored), 64, 8)
-    likelihood = priors[tensors[:, None, :], candidates.view(np.uint8)].sum(axis=2)
+    likelihood = priors[tensors[:, None, :], candidates.view(np.uint8) ^ np.uint8(0x80)].sum(axis=2)
     weights = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
     means = (weights[:, :, None] * candidates).sum(axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 from fulmen_zero_space_ecc import arena as arenas
 from fulmen_zero_space_ecc import code
 from fulmen_zero_space_ecc.faults import Bytes, Indices
-from fulmen_zero_space_ecc.schemes.base import CLEAN, Scheme
+from fulmen_zero_space_ecc.schemes.base import DETECTED, Scheme
 from fulmen_zero_space_ecc.schemes.concealment import log_priors, posterior_means
 
 
@@ -56,7 +56,7 @@ class InPlace(Scheme):
         decoded, status = code.decode(stored[every].view(np.int8))
         values, trusted = np.empty(self.size, np.uint8), np.empty(self.size, np.bool_)
         values[every] = decoded.view(np.uint8)
-        trusted[every] = (status == CLEAN)[:, None]
+        trusted[every] = (status != DETECTED)[:, None]
         priors = log_priors(values, trusted, self.arena.segments)
         ends = np.array([stop for _, stop in self.arena.segments])
         # Padding counts as the last tensor's: its zeros are likely in any.
