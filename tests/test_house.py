@@ -31,7 +31,10 @@ PUBLIC = {
 ADAPTERS = {"__init__", "plugin", "callbacks", "strategy", "searcher", "analyzer", "engine"}
 FURTHER_ADAPTERS = {
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz"},  # a model, data modules
-    "fulmen_zero_space_ecc": {"qat", "starting", "guards", "charts"},  # parts of `wot`; figures
+    "fulmen_zero_space_ecc": {
+        *("qat", "starting", "guards", "charts"),  # parts of `wot`; figures
+        *("memory_faults", "fault_options", "fault_charts", "labelled_batches"),  # an analyzer and its parts
+    },
 }
 
 

@@ -29,6 +29,12 @@ def fulmen_components() -> list[fulmen.Component]:
             target="fulmen_zero_space_ecc.analyzer:WeightDistribution",
             summary="Counts large weights by layer and place: is a model ready for in-place protection?",
         ),
+        fulmen.Component(
+            kind="analyzer",
+            name="memory_faults",
+            target="fulmen_zero_space_ecc.memory_faults:MemoryFaults",
+            summary="Lets bit flips fall on a model's weights, with and without protection.",
+        ),
     ]
 
 
