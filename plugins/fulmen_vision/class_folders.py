@@ -77,7 +77,9 @@ def read_class_list(path: Path) -> list[str]:
             f"{path}: does not exist; expected a text file, one class folder a line: give its path."
         ) from error
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: is not UTF-8 text; expected one class folder a line: convert it.") from error
+        raise FormatError(
+            f"{path}: is not UTF-8 text; expected one class folder a line: convert it."
+        ) from error
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if not names or twice:
         found = f"names {twice[0]!r} twice" if twice else "is empty"

@@ -257,7 +257,9 @@ def test_a_bad_folder_is_one_line_that_names_it(image_folder, case):
 
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(
-    "spoil", [cut, lambda p: p.write_bytes(b""), lambda p: p.write_text("GIF89a?")], ids=["cut", "empty", "text"]
+    "spoil",
+    [cut, lambda p: p.write_bytes(b""), lambda p: p.write_text("GIF89a?")],
+    ids=["cut", "empty", "text"],
 )
 def test_an_image_that_cannot_be_decoded_is_named(image_folder, spoil, workers):
     folder = image_folder()

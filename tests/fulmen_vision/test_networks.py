@@ -190,9 +190,7 @@ def test_a_small_vgg16_differs_from_torchvisions_in_its_head_alone():
         assert network(torch.zeros(2, 3, size, size)).shape == (2, 10)
 
 
-@pytest.mark.parametrize(
-    ("variant", "count"), [("squeezenet1_0", 1_248_424), ("squeezenet1_1", 1_235_496)]
-)
+@pytest.mark.parametrize(("variant", "count"), [("squeezenet1_0", 1_248_424), ("squeezenet1_1", 1_235_496)])
 def test_squeezenet_has_the_names_and_shapes_of_torchvision_in_order(variant, count):
     network = SqueezeNet(variant=variant)
 
