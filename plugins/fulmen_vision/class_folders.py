@@ -52,8 +52,8 @@ def class_names(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise FormatError(
-            f"{folder}: does not exist; expected a folder with one folder of images a class: correct `folder`, "
-            "or the option that names this part of it."
+            f"{folder}: does not exist; expected a folder with one folder of images a class: correct "
+            "`folder`, or the option that names this part of it."
         )
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     if not names:
@@ -103,14 +103,14 @@ def find_files(folder: Path, classes: Sequence[str]) -> LabelledFiles:
     for name in class_names(folder):
         if name not in labels_of:
             raise FormatError(
-                f"{folder / name}: is not one of the {len(classes)} classes ({classes[0]}, ...); expected the "
-                "same class folders in each part: rename or remove it."
+                f"{folder / name}: is not one of the {len(classes)} classes ({classes[0]}, ...); expected "
+                "the same class folders in each part: rename or remove it."
             )
         found = _images_below(folder / name)
         if not found:
             raise FormatError(
-                f"{folder / name}: has no images; expected files that end in {', '.join(SUFFIXES)}: add some, "
-                "or remove the folder."
+                f"{folder / name}: has no images; expected files that end in {', '.join(SUFFIXES)}: add "
+                "some, or remove the folder."
             )
         paths += found
         labels += [labels_of[name]] * len(found)

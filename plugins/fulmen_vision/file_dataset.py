@@ -46,7 +46,7 @@ class FileDataset(Dataset[tuple[Tensor, Tensor]]):
         self.mean, self.std = (torch.tensor(moment).view(-1, 1, 1) for moment in (mean, std))
         self._current_epoch: Callable[[], int] | None = current_epoch
         # Shared memory: loading processes that live on from epoch to epoch see it change.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
 
     def begin_epoch(self) -> None:
         """Ask which epoch begins; the images that follow are cropped for it."""
@@ -71,7 +71,7 @@ class FileDataset(Dataset[tuple[Tensor, Tensor]]):
 class FileLoader(ResumableLoader):
     """Tells its `FileDataset` which epoch begins."""
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator: at the first batch, not before, as ResumableLoader does.
         self.dataset.begin_epoch()  # type: ignore[attr-defined]
         yield from super().__iter__()

@@ -14,7 +14,6 @@ from fulmen_vision.class_folders import LabelledFiles, class_names, find_files, 
 from fulmen_vision.file_dataset import FileDataset, FileLoader
 from fulmen_vision.format_error import FormatError
 from fulmen_vision.image_data import ImageData
-from fulmen_vision.loading import EpochSampler
 from fulmen_vision.splits import stratified_sample
 
 
@@ -99,8 +98,9 @@ class ImageFolder(ImageData):
         except FormatError as error:
             raise DataError(str(error)) from error
         except OSError as error:
+            cause = error.strerror or error
             raise DataError(
-                f"{error.filename}: cannot be read ({error.strerror or error}); give a folder that you may read."
+                f"{error.filename}: cannot be read ({cause}); give a folder that you may read."
             ) from error
         self._num_classes = len(names) if self._asked_classes is None else self._asked_classes
         if len(names) > self._num_classes:
@@ -120,7 +120,8 @@ class ImageFolder(ImageData):
         if part == "train" and self.limit_train is not None:
             if self.limit_train > len(files):
                 raise ConfigError(
-                    f"data: limit_train is {self.limit_train}; there are {len(files)} training images: lower it."
+                    f"data: limit_train is {self.limit_train}; there are {len(files)} training images: "
+                    "lower it."
                 )
             files = files.take(stratified_sample(files.labels, self.limit_train, self.split_seed))
         return FileDataset(
@@ -167,7 +168,7 @@ class ImageFolder(ImageData):
 class _Loader(FileLoader):
     """Makes the user's error of a file that cannot be decoded, in whichever process."""
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         try:
             yield from super().__iter__()
         except FormatError as error:

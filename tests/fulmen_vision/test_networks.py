@@ -132,7 +132,7 @@ def torchvision_vgg16(classes: int = 1000) -> dict[str, tuple[int, ...]]:
 
 
 def torchvision_squeezenet(variant: str) -> dict[str, tuple[int, ...]]:
-    """Name to shape, in the order of torchvision's checkpoints, from the paper's table 1 and its successor."""
+    """Name to shape, in the order of torchvision's checkpoints, from table 1 and its successor."""
     fires, first = {
         "squeezenet1_0": ({3: 16, 4: 16, 5: 32, 7: 32, 8: 48, 9: 48, 10: 64, 12: 64}, (96, 3, 7, 7)),
         "squeezenet1_1": ({3: 16, 4: 16, 6: 32, 7: 32, 9: 48, 10: 48, 11: 64, 12: 64}, (64, 3, 3, 3)),
