@@ -19,5 +19,10 @@ class TestWotHinge(CallbackConformance):
     init_args = {"mode": "hinge", "layout": "paper"}
 
 
+class TestWotAdmm(CallbackConformance):
+    component = "zero_space_ecc.wot"
+    init_args = {"mode": "admm", "scales": "channel"}
+
+
 class TestWeightDistribution(AnalyzerConformance):
     component = "zero_space_ecc.weight_distribution"
