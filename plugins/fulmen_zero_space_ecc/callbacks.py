@@ -100,7 +100,7 @@ class WeightDistributionTraining(QuantizationAwareTraining):
         if self.soft and self.live is not None:
             state["outside"] = self.live.outside()
         if self.mode == "admm" and self.live is not None:
-            state["dual"] = self.live.dual()
+            state["admm"] = self.live.admm_state()
         return state
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -108,7 +108,7 @@ class WeightDistributionTraining(QuantizationAwareTraining):
         super().on_fit_start(trainer, pl_module)
         if self.live is not None and self._saved is not None:
             self.live.put_back_(self._saved.get("outside", {}))
-            self.live.load_dual(self._saved.get("dual", {}))
+            self.live.load_admm_state(self._saved.get("admm", {}))
         if self.soft:
             hook = partial(
                 self._show_throttled
@@ -137,7 +137,8 @@ class WeightDistributionTraining(QuantizationAwareTraining):
 
     def _before_raw_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """Do so where an optimiser is stepped by hand, without Lightning's wrapper around it."""
-        by_lightning = self._penalised or args or kwargs.get("closure") is not None
+        closures = (*args[1:2], kwargs.get("closure"))  # the first of args is the optimiser
+        by_lightning = self._penalised or any(closure is not None for closure in closures)
         if not by_lightning and self.live is not None:
             self.live.penalise_(self.admm_rho, self.stepped_by(optimizer))
 
@@ -157,7 +158,7 @@ class WeightDistributionTraining(QuantizationAwareTraining):
         elif self.mode == "hinge":
             quantized.pull_(self.hinge_strength, segments)
         else:
-            quantized.update_dual_(segments)
+            quantized.update_admm_(segments)
             self._penalised = False
 
     def on_train_batch_end(

@@ -3,8 +3,8 @@
 For each scale (one a layer, or one an output channel) the value is searched that loses least when the
 weights are rounded to 8 bits and the held ones clipped to [-64, 63]: the least ``sum (w - s q)^2`` over
 ``q = clip(round(w / s))``. A larger scale clips less and rounds more coarsely. The search tries a
-geometric grid below the scale that clips nothing, then improves the best by alternating between the
-integers and the scale that fits them best (a projection, so that the error cannot grow).
+geometric grid below the scale that clips nothing and a finer one around its best, then alternates
+between the integers and the scale that fits them best, which can only help.
 
 Sources: minimal-error scales as post-training quantisation knows them (Banner et al., NeurIPS 2019,
 arXiv:1810.05723; Nagel et al., arXiv:2106.08295, section 3.1); the box is Guan et al.'s (NeurIPS 2019,
@@ -29,6 +29,7 @@ from fulmen_zero_space_ecc.throttle import HIGH, LOW
 
 _GRID = 96  # steps of 2% from the scale that clips nothing down to 15% of it
 _LEAST = 0.15
+_FINE = 12  # then as many on each side of the best, to its neighbours: the error is jagged
 _IMPROVEMENTS = 3
 
 
@@ -205,6 +206,9 @@ def _search(weight: Tensor, held: Tensor) -> Tensor:
     nonzero = torch.where(widest > 0, widest, 1.0)
     for step in range(_GRID + 1):
         consider(nonzero * _LEAST ** (step / _GRID))
+    coarse = best
+    for step in range(-_FINE, _FINE + 1):
+        consider(coarse * _LEAST ** (step / (_GRID * _FINE)))
     for _ in range(_IMPROVEMENTS):
         integers = consider(best)
         fitted = (weight * integers).sum(1) / integers.square().sum(1).clamp_min(1.0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from fulmen_zero_space_ecc.admm import penalty_gradient, update_dual_
+from fulmen_zero_space_ecc.admm import penalty_gradient, update_
 from fulmen_zero_space_ecc.data_free import best_scale
 from fulmen_zero_space_ecc.fake_quantized import FakeQuantizedLayer
 from fulmen_zero_space_ecc.folding import fold_, pin_, pinned_parameters
@@ -69,7 +69,7 @@ class QuantizedModel:
             for index, (layer, segment) in enumerate(owners)
         }
         self._handles: list[RemovableHandle] = []
-        self._duals: dict[str, Tensor] = {}  # of mode admm, from its first step on
+        self._admm: dict[str, tuple[Tensor, Tensor]] = {}  # Z and U, from the first step of mode admm on
 
     # How it computes.
 
@@ -192,24 +192,32 @@ class QuantizedModel:
     def penalise_(self, rho: float, segments: Iterable[Segment]) -> None:
         """Add ADMM's penalty to the gradients of those weights that have one."""
         for segment in segments:
-            weight, dual = self.weights[segment.name], self._duals.get(segment.name)
-            if weight.grad is not None and dual is not None:
-                weight.grad += penalty_gradient(dual, weight, self.scale(segment), segment.free, rho)
-
-    def update_dual_(self, segments: Iterable[Segment]) -> None:
-        """Update ADMM's dual after a step of the optimiser."""
-        for segment in segments:
             weight = self.weights[segment.name]
-            dual = self._duals.setdefault(segment.name, torch.zeros_like(weight, requires_grad=False))
-            update_dual_(dual, weight, self.scale(segment), segment.free)
+            if weight.grad is not None and segment.name in self._admm:
+                weight.grad += penalty_gradient(*self._admm[segment.name], weight, rho)
 
-    def dual(self) -> dict[str, Tensor]:
-        """Return ADMM's dual by name of the weight, on the CPU."""
-        return {name: dual.cpu().clone() for name, dual in self._duals.items()}
+    def update_admm_(self, segments: Iterable[Segment]) -> None:
+        """Update ADMM's projected weights and dual after a step of the optimiser."""
+        for segment in segments:
+            weight = self.weights[segment.name].detach()
+            projected, dual = self._admm.setdefault(
+                segment.name, (torch.zeros_like(weight), torch.zeros_like(weight))
+            )
+            update_(projected, dual, weight, self.scale(segment), segment.free)
 
-    def load_dual(self, duals: Mapping[str, Tensor]) -> None:
-        """Go on with what `dual` returned."""
-        self._duals = {name: dual.to(self.weights[name], copy=True) for name, dual in duals.items()}
+    def admm_state(self) -> dict[str, dict[str, Tensor]]:
+        """Return ADMM's projected weights and dual by name of the weight, on the CPU."""
+        return {
+            name: {"projected": projected.cpu().clone(), "dual": dual.cpu().clone()}
+            for name, (projected, dual) in self._admm.items()
+        }
+
+    def load_admm_state(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go on with what `admm_state` returned."""
+        for name, parts in state.items():
+            weight = self.weights[name].detach()
+            projected, dual = (torch.empty_like(weight).copy_(parts[p]) for p in ("projected", "dual"))
+            self._admm[name] = (projected, dual)
 
     def count_outside(self, segments: Iterable[Segment] | None = None) -> dict[str, Tensor]:
         """Count the held weights outside [-64, 63], by name of the weight; int64 on the device."""

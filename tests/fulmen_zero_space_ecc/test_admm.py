@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback
 from wot_toys import LAYOUTS, ToyClassifier, fit
 
-from fulmen_zero_space_ecc.admm import penalty_gradient, update_dual_
+from fulmen_zero_space_ecc.admm import penalty_gradient, update_
 from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
 
 SCALE = torch.tensor(0.5)  # the box is [-32, 31.5], of free weights [-63.5, 63.5]
@@ -25,40 +25,41 @@ def weights(seed=0):
 
 
 def test_the_updates_are_those_of_the_book():
-    """Scaled ADMM kept with W, Z and U apart (Boyd et al., section 3.1.1), against U alone."""
-    dual, u = torch.zeros(64, dtype=torch.float64), torch.zeros(64, dtype=torch.float64)
+    """Scaled ADMM as written in Boyd et al., section 3.1.1, its gradient by autograd."""
+    projected, dual, u = (torch.zeros(64, dtype=torch.float64) for _ in range(3))
     for step in range(12):
         w = weights(step)
         z = project(w + u)
         u = u + w - z
-        update_dual_(dual, w, SCALE, FREE)
+        update_(projected, dual, w, SCALE, FREE)
         assert torch.allclose(dual, u, rtol=0, atol=1e-12)
 
         # The gradient through W of rho / 2 * ||W - Z + U||^2, by autograd.
         leaf = w.clone().requires_grad_()
         (0.3 / 2 * (leaf - z + u).square().sum()).backward()
-        found = penalty_gradient(dual, w, SCALE, FREE, rho=0.3)
+        found = penalty_gradient(projected, dual, w, rho=0.3)
         assert torch.allclose(found, leaf.grad, rtol=0, atol=1e-10)
     assert (u != 0).sum() > 10
 
 
 def test_inside_the_box_there_is_no_force():
-    w, dual = torch.linspace(-31, 31, 64), torch.zeros(64)
-    update_dual_(dual, w, SCALE, FREE)
+    w, projected, dual = torch.linspace(-31, 31, 64), torch.zeros(64), torch.zeros(64)
+    update_(projected, dual, w, SCALE, FREE)
 
     assert torch.equal(dual, torch.zeros(64))
-    assert torch.equal(penalty_gradient(dual, w, SCALE, FREE, 1.0), torch.zeros(64))
+    assert torch.equal(penalty_gradient(projected, dual, w, 1.0), torch.zeros(64))
 
 
 def test_a_quadratic_loss_ends_at_the_projection():
     """For f(W) = ||W - A||^2 / 2 the minimum inside the box is the projection of A."""
     target = weights()
     w = torch.nn.Parameter(target.clone())
-    optimizer, dual = torch.optim.SGD([w], 0.2), torch.zeros(64, dtype=torch.float64)
+    optimizer = torch.optim.SGD([w], 0.2)
+    projected, dual = project(target), torch.zeros(64, dtype=torch.float64)
     for _ in range(600):
-        w.grad = w.detach() - target + penalty_gradient(dual, w, SCALE, FREE, 1.0)
+        w.grad = w.detach() - target + penalty_gradient(projected, dual, w, 1.0)
         optimizer.step()
-        update_dual_(dual, w, SCALE, FREE)
+        update_(projected, dual, w, SCALE, FREE)
 
     assert torch.allclose(w.detach(), project(target), atol=1e-3)
     assert (target - project(target)).abs().max() > 10
@@ -76,7 +77,7 @@ class Outside(Callback):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_it_draws_weights_in_without_a_throttle(layout):
-    wot = WeightDistributionTraining("admm", layout)
+    wot = WeightDistributionTraining("admm", layout, admm_rho=0.1)
     watch = Outside(wot)
     fit([watch, wot], ToyClassifier(lr=0.02), max_epochs=4)
 
