@@ -31,7 +31,7 @@ PUBLIC = {
 ADAPTERS = {"__init__", "plugin", "callbacks", "strategy", "searcher", "analyzer", "engine"}
 FURTHER_ADAPTERS = {
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},  # a model, data modules
-    "fulmen_zero_space_ecc": {"qat", "starting", "guards", "charts"},  # parts of `wot`; figures
+    "fulmen_zero_space_ecc": {"qat", "starting", "guards", "charts", "data_free_report"},  # parts of `wot`; figures
 }
 
 

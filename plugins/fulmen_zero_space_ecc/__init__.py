@@ -18,7 +18,7 @@ distribution.py     counts of large weights by layer and place
 saved_state.py      what `wot` leaves in a checkpoint
 
 Adapters: callbacks.py (`wot`) on qat.py, with starting.py and guards.py; analyzer.py
-(`weight_distribution`) with charts.py; plugin.py names them.
+(`weight_distribution`) with charts.py and data_free_report.py; plugin.py names them.
 """
 
 from __future__ import annotations

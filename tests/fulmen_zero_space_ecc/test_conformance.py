@@ -26,3 +26,8 @@ class TestWotAdmm(CallbackConformance):
 
 class TestWeightDistribution(AnalyzerConformance):
     component = "zero_space_ecc.weight_distribution"
+
+
+class TestWeightDistributionDataFree(AnalyzerConformance):
+    component = "zero_space_ecc.weight_distribution"
+    init_args = {"data_free": True}
