@@ -62,8 +62,9 @@ class WeightDistribution(fulmen.Analyzer):
     Reports the scalars ``ready`` (1 or 0), ``weights``, ``held``, ``free``, ``held_outside``,
     ``held_outside_fraction``, ``padding_bytes``, and ``before/held_outside`` with ``before``; the
     tables ``layers`` and ``places``; the arrays ``held`` and ``free``, how often each of -128..127
-    occurs. With ``data_free`` also the table ``data_free`` and the scalars ``sqnr/<way>``: the
-    signal-to-quantisation-noise ratio in dB, of each layer and its mean. The bins are those that the code of Guan et al., NeurIPS 2019, reports.
+    occurs. The bins are those that the code of Guan et al., NeurIPS 2019, reports. With ``data_free``
+    also the table ``data_free``, the signal-to-quantisation-noise ratio of each layer in dB, and its
+    means as the scalars ``sqnr/<way>``.
     """
 
     def __init__(

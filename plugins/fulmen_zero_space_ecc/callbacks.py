@@ -74,7 +74,7 @@ class WeightDistributionTraining(QuantizationAwareTraining):
         activation_decay: float = 0.999,
         ignore: list[str] | None = None,
         scales: Granularity = "layer",
-        admm_rho: float = 1.0,
+        admm_rho: float = 0.1,
         remove_outward_velocity: bool = False,
     ) -> None:
         super().__init__(layout, start_epoch, activations, activation_decay, ignore, scales)

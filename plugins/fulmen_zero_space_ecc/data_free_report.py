@@ -42,19 +42,19 @@ def add(
         )
     means = {way: float(table[way].mean()) for way in table.columns[1:]}
     state = _checkpoint(context, model, placed, ignored)
-    path = fulmen.write_artifact(context.run_dir / "data_free.ckpt", lambda file: torch.save(state, file))
+    fulmen.write_artifact(context.run_dir / "data_free.ckpt", lambda file: torch.save(state, file))
     report.tables["data_free"] = table
     report.scalars.update({f"sqnr/{way.replace(' ', '_')}": mean for way, mean in means.items()})
     report.findings.append(
-        f"Data-free: with the best scale of each channel inside the box, weights keep "
-        f"{means['box channel']:.1f} dB in the mean, against {means['int8 layer']:.1f} dB of plain int8 with one "
-        f"scale a layer and {means['int8 channel']:.1f} dB with one a channel. The model so quantised is "
-        f"{path}; callback wot with scales: channel evaluates it in 8 bits."
+        "Data-free: with the best scale of each channel inside the box, weights keep "
+        f"{means['box channel']:.1f} dB in the mean, against {means['int8 layer']:.1f} dB of plain int8 with "
+        f"one scale a layer and {means['int8 channel']:.1f} dB with one a channel. The model so quantised is "
+        "data_free.ckpt in the run's folder; callback wot with scales: channel evaluates it in 8 bits."
     )
 
 
 def _table(context: fulmen.AnalysisContext, model: nn.Module, placed: Placement) -> pd.DataFrame:
-    """Return the signal-to-noise ratios of each layer in dB; layers of zeros, which lose nothing, are left out."""
+    """Return the signal-to-noise ratios of each layer in dB, but for layers of zeros, which lose nothing."""
     folded, _ = folded_copy(model)
     rows = []
     for segment in context.progress(placed.segments, "Searching scales"):
