@@ -30,8 +30,10 @@ PUBLIC = {
 # The modules of a plugin that may know Lightning and fulmen; all others are algorithms.
 ADAPTERS = {"__init__", "plugin", "callbacks", "strategy", "searcher", "analyzer", "engine"}
 FURTHER_ADAPTERS = {
-    "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},  # a model, data modules
-    "fulmen_zero_space_ecc": {"qat", "starting", "guards", "charts", "data_free_report"},  # parts of `wot`; figures
+    # a model, data modules
+    "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
+    # parts of `wot`; figures; a part of a report
+    "fulmen_zero_space_ecc": {"qat", "starting", "guards", "charts", "data_free_report"},
 }
 
 
