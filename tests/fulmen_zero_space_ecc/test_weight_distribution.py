@@ -214,6 +214,18 @@ def test_the_shipped_configs_run_and_find_the_model_ready(run_fulmen, repository
     assert report["scalars"]["ready"] == 1
     assert report["scalars"]["before/held_outside"] > 0
 
+    searched = run_fulmen("analyze", "--config", configs / "digits_data_free.yaml", "--run", "data_free")
+    assert searched.status == 0, searched.stderr
+    scalars = json.loads((tmp_path / "data_free/report/report.json").read_text())["scalars"]
+    assert scalars["sqnr/box_channel"] > scalars["sqnr/box_layer"] > scalars["sqnr/clip_layer"]
+    in_8_bits = ["--trainer.callbacks=wot", "--trainer.callbacks.scales=channel"]
+    tested = run_fulmen(
+        *("test", "--config", repository / "configs/vision/digits.yaml", *in_8_bits),
+        *("--ckpt_path", tmp_path / "data_free/data_free.ckpt", "--trainer.logger=false"),
+    )
+    assert tested.status == 0, tested.stderr
+    assert "test_acc" in tested.stdout
+
 
 # Data-free.
 
