@@ -9,12 +9,16 @@ pairing.py          which batch normalisation follows which convolution, and not
 folding.py          one of them folded into the other
 throttle.py         the box, and weights clamped into it
 hinge.py            weights pulled into it
+admm.py             the paper's other way, for comparison
+velocity.py         momentum that pushes outward, removed
+scales.py           one scale a layer or one a channel
+data_free.py        the best scales inside the box, searched without training
 quantized_model.py  all of it over one model, with a state that can be saved
 distribution.py     counts of large weights by layer and place
 saved_state.py      what `wot` leaves in a checkpoint
 
 Adapters: callbacks.py (`wot`) on qat.py, with starting.py and guards.py; analyzer.py
-(`weight_distribution`) with charts.py; plugin.py names them.
+(`weight_distribution`) with charts.py and data_free_report.py; plugin.py names them.
 """
 
 from __future__ import annotations

@@ -25,18 +25,17 @@ def dequantize(
         payload: int8, contiguous, 8-byte aligned: the whole arena. Nothing is corrected.
         segment: The weight's place in it.
         layout: ``interleaved`` or ``paper``.
-        scale: float32, one number or one per row (first dimension) of the weight.
+        scale: float32, no dimensions, or one that broadcasts against the weight.
     """
     out = np.empty(segment.shape, np.float32)
     last_plane = payload.size // BLOCK * (BLOCK - 1) if layout == "interleaved" else payload.size
-    numbers = np.ascontiguousarray(scale, np.float32).reshape(-1)
-    # One scale multiplies as it is read; several, in a second pass over what numpy broadcasts.
-    factor = numbers[0] if numbers.size == 1 else np.float32(1)
+    # One scale multiplies as bytes are read; several, in a second pass, which numpy broadcasts.
+    factor = np.float32(scale.reshape(-1)[0] if scale.size == 1 else 1)
     _dequantize(
         payload.view(np.uint64), out.reshape(-1), segment.offset, last_plane // 8, _HELD[layout], factor
     )
-    if numbers.size > 1:
-        out *= numbers.reshape(-1, *(1,) * (out.ndim - 1))
+    if scale.size > 1:
+        out *= scale
     return out
 
 

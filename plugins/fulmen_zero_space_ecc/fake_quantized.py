@@ -22,7 +22,7 @@ class FakeQuantizedLayer:
     """Hooks that quantise one layer's weights and input for the time of its forward pass.
 
     Attributes:
-        scale: float32, no dimensions: the frozen scale of the weights.
+        scale: float32, no dimensions or broadcastable against the weight: its frozen scale.
         free: Which of the flattened weights are free.
         ranges: The activation ranges of all layers; None leaves activations alone.
         index: This layer's place in ``ranges``.

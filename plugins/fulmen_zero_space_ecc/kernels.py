@@ -37,7 +37,11 @@ def _every(byte: int) -> np.uint64:
 
 _1, _2, _4, _6, _7, _8, _14, _16, _28, _32 = (np.uint64(n) for n in (1, 2, 4, 6, 7, 8, 14, 16, 28, 32))
 _0 = np.uint64(0)
-_J0, _J1, _J2 = _every(0b10101010), _every(0b11001100), _every(0b11110000)  # where bit number j has bit 0, 1, 2
+_J0, _J1, _J2 = (
+    _every(0b10101010),
+    _every(0b11001100),
+    _every(0b11110000),
+)  # where bit number j has bit 0, 1, 2
 _ONES, _SIGN, _CHECK, _KEPT, _SEVEN = _every(0x01), _every(0x80), _every(0x40), _every(0xBF), _every(0x7F)
 _LOW_BYTES, _LOW_PAIRS = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
 _LOW_HALF = np.uint64(0x00000000FFFFFFFF)

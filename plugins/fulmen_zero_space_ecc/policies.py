@@ -1,7 +1,7 @@
 """What becomes of a block with two wrong bits, which the code detects and cannot correct.
 
 - ``leave``: it stays as it is; most of its 64 bits are right. The default.
-- ``mmse``: the expected weights, given all that could have happened (estimation.py). Best without a
+- ``mmse``: the expected weights, given all that could have happened (concealment.py). Best without a
   second copy.
 - ``golden``: read again from a copy that is trusted, such as the file.
 - ``raise``: an error, for whoever would rather have no answer than a wrong one.
@@ -14,11 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from fulmen_zero_space_ecc import arena, code
-from fulmen_zero_space_ecc.estimation import estimate, log_prior
+from fulmen_zero_space_ecc.concealment import log_priors, posterior_means
 
 if TYPE_CHECKING:
     from fulmen_zero_space_ecc.protected_form import ProtectedForm
@@ -64,8 +63,8 @@ def mend_(
     elif policy in {"zero", "mmse"}:
         where = arena.block_bytes(blocks, form.placed.size, form.placed.layout)
         payload = form.payload.numpy()
-        weights = np.zeros_like(payload[where]) if policy == "zero" else _expected(form, blocks, where)
         if len(blocks):
+            weights = np.zeros_like(payload[where]) if policy == "zero" else _expected(form, where)
             payload[where] = code.encode(weights)
         if policy == "zero":
             form.floats.numpy().view(np.uint64)[pairs] = 0
@@ -87,17 +86,12 @@ def _copy_(
 
 def _expected(form: ProtectedForm, blocks: NDArray[np.int64], where: NDArray[np.int64]) -> NDArray[np.int8]:
     """Return the expected weights of blocks; each byte follows the values of its tensor's clean blocks."""
-    if not len(blocks):
-        return np.empty((0, 8), np.int8)
-    segments = form.placed.segments
-    values = arena.decode(form.payload.numpy(), form.placed.layout)
-    clean = np.ones(form.placed.size, np.bool_)
-    clean[where] = False
-    priors = [
-        log_prior(values[s.offset : s.offset + s.numel][clean[s.offset : s.offset + s.numel]])
-        for s in segments
-    ]
-    priors.append(log_prior(np.zeros(1, np.int8)))  # the padding
-    starts = torch.tensor([*(s.offset for s in segments), form.placed.numel]).numpy()
-    which = np.searchsorted(starts, where, side="right") - 1
-    return estimate(form.payload.numpy()[where], np.stack(priors), which)
+    payload, segments = form.payload.numpy(), form.placed.segments
+    values = arena.decode(payload, form.placed.layout).view(np.uint8)
+    trusted = np.ones(form.placed.size, np.bool_)
+    trusted[where] = False
+    ranges = [(segment.offset, segment.offset + segment.numel) for segment in segments]
+    priors = log_priors(values, trusted, ranges)
+    # Padding counts as the last tensor's: its zeros are likely in any.
+    tensors = np.searchsorted([stop for _, stop in ranges], where, side="right").clip(max=len(ranges) - 1)
+    return posterior_means(payload[where].view(np.uint8), tensors, priors).view(np.int8)

@@ -20,6 +20,7 @@ from fulmen_zero_space_ecc import floats as float_codes
 from fulmen_zero_space_ecc.placement import Placement
 from fulmen_zero_space_ecc.policies import Policy, mend_
 from fulmen_zero_space_ecc.quantization import LARGEST, quantize
+from fulmen_zero_space_ecc.scales import Scale
 from fulmen_zero_space_ecc.throttle import HIGH, LOW
 
 
@@ -59,8 +60,8 @@ class ProtectedForm:
 
     Attributes:
         placed: The arena's plan.
-        scales: Where the scale of each weight lies in ``floats``, by name of the weight, without
-            dimensions or one per output channel.
+        scales: Where the scale of each weight lies in ``floats``, by name of the weight: without
+            dimensions, or in a shape that broadcasts against the weight.
         bare: Where all other floating-point tensors lie in ``floats``.
         payload: int8, ``placed.size`` bytes, contiguous, on the CPU: the encoded arena.
         floats: float32, of even length, contiguous, on the CPU: encoded.
@@ -119,11 +120,9 @@ class ProtectedForm:
         }
 
     def scale(self, name: str) -> Tensor:
-        """Return the scale of a weight, shaped to multiply it."""
-        shape = next(segment.shape for segment in self.placed.segments if segment.name == name)
+        """Return a copy of the scale of a weight, which broadcasts against it."""
         place = next(place for place in self.scales if place.name == name)
-        scale = self.floats[place.span].clone()
-        return scale.view(-1, *(1,) * (len(shape) - 1)) if scale.numel() > 1 else scale.view(())
+        return self.floats[place.span].clone().view(place.shape)
 
     def numbers(self) -> dict[str, Tensor]:
         """Return copies of the floating-point tensors beside weights and scales, by name."""
@@ -144,7 +143,7 @@ class ProtectedForm:
 def protect(
     state: Mapping[str, Tensor],
     placed: Placement,
-    scales: Mapping[str, float | Tensor],
+    scales: Mapping[str, Scale],
     method: float_codes.Method = "mantissa",
     aliases: Mapping[str, str] | None = None,
 ) -> ProtectedForm:
@@ -153,7 +152,7 @@ def protect(
     Args:
         state: The model's state dict, each tensor once; not changed.
         placed: The arena of its weights.
-        scales: The scale of each weight by name, a number or a tensor of one per output channel.
+        scales: The scale of each weight by name, as saved states have it (scales.py).
         method: How the floats are protected: ``mantissa``, ``secded72`` or ``triple``.
         aliases: Further names of shared tensors, as `own_state` gives them.
 
@@ -161,7 +160,8 @@ def protect(
         ValueError: a weight or float is not finite, a held weight lies outside [-64, 63] (names the
             weights, counts them), or a tensor is neither float32 nor of integers.
     """
-    integers = {s.name: _integers(s.name, state[s.name], scales[s.name]) for s in placed.segments}
+    scale_tensors = {s.name: torch.tensor(scales[s.name], dtype=torch.float32) for s in placed.segments}
+    integers = {s.name: _integers(s.name, state[s.name], scale_tensors[s.name]) for s in placed.segments}
     _require_held(integers, placed)
     payload = torch.zeros(placed.size, dtype=torch.int8)
     for segment in placed.segments:
@@ -170,7 +170,6 @@ def protect(
     rest = {name: tensor.detach() for name, tensor in state.items() if name not in integers}
     bare = {name: tensor for name, tensor in rest.items() if tensor.is_floating_point()}
     _require_float32(bare)
-    scale_tensors = {name: torch.as_tensor(scales[name], dtype=torch.float32) for name in integers}
     places = _lay_out([*scale_tensors.items(), *bare.items()])
     buffer = torch.zeros(_even(sum(t.numel() for t in (*scale_tensors.values(), *bare.values()))))
     for place, tensor in zip(places, (*scale_tensors.values(), *bare.values()), strict=True):
@@ -207,16 +206,13 @@ def own_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
     return state, aliases
 
 
-def _integers(name: str, weight: Tensor, scale: float | Tensor) -> Tensor:
+def _integers(name: str, weight: Tensor, scale: Tensor) -> Tensor:
     weight = weight.detach().cpu()
     if not torch.isfinite(weight).all():
         raise ValueError(
             f"{name}: some weights are not finite (NaN or infinite), so that they have no 8-bit values."
         )
-    shaped = torch.as_tensor(scale, dtype=torch.float32)
-    if shaped.numel() > 1:
-        shaped = shaped.view(-1, *(1,) * (weight.dim() - 1))
-    return quantize(weight, shaped).clamp_(-LARGEST, LARGEST).to(torch.int8)
+    return quantize(weight, scale).clamp_(-LARGEST, LARGEST).to(torch.int8)
 
 
 def _require_held(integers: Mapping[str, Tensor], placed: Placement) -> None:

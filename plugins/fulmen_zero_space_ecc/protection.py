@@ -254,7 +254,7 @@ class ZeroSpaceProtection(Callback):
             scales = (
                 self._state["frozen"]["scales"]
                 if self._state
-                else {name: max_abs_scale(weight) or 1.0 for name, weight in weights.items()}
+                else {name: float(max_abs_scale(weight)) or 1.0 for name, weight in weights.items()}
             )
             return protect(state, placed, scales, self.floats, aliases)
         except ValueError as error:

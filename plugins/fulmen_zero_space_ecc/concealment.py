@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fulmen_zero_space_ecc import code
-from fulmen_zero_space_ecc.faults import Bytes, Indices
 
 _WIDTH = 3  # a value tells as much about its neighbours: small tensors hold few of each
 _UNSEEN = 0.02  # what a value counts as that occurred nowhere near
 
+Bytes = NDArray[np.uint8]
+Indices = NDArray[np.int64]
 LogPriors = NDArray[np.float64]
 
 
