@@ -68,6 +68,8 @@ def mend_(
             payload[where] = code.encode(weights)
         if policy == "zero":
             form.floats.numpy().view(np.uint64)[pairs] = 0
+            if form.method == "secded72":
+                form.spare.numpy()[pairs] = 0
     else:
         raise ValueError(f"policy {policy!r} is unknown; choose one of {', '.join(POLICIES)}.")
 
@@ -84,7 +86,7 @@ def _copy_(
         spare[pairs] = beside[pairs]
 
 
-def _expected(form: ProtectedForm, blocks: NDArray[np.int64], where: NDArray[np.int64]) -> NDArray[np.int8]:
+def _expected(form: ProtectedForm, where: NDArray[np.int64]) -> NDArray[np.int8]:
     """Return the expected weights of blocks; each byte follows the values of its tensor's clean blocks."""
     payload, segments = form.payload.numpy(), form.placed.segments
     values = arena.decode(payload, form.placed.layout).view(np.uint8)
