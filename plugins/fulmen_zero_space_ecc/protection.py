@@ -124,11 +124,11 @@ class ZeroSpaceProtection(Callback):
     # After training.
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse a training that leaves no room for check bits."""
+        """Say it where training leaves no room for check bits, before it takes its time."""
         if _wot(trainer) is None:
-            raise UserError(
-                f"{OWNER}: there is no callback wot, whose training makes room for check bits; put it before "
-                f"{OWNER} in trainer.callbacks."
+            rank_zero_warn(
+                f"{OWNER}: there is no callback wot, whose training makes room for check bits; nothing will be "
+                f"saved in protected form. Put wot before {OWNER} in trainer.callbacks."
             )
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -228,7 +228,7 @@ class ZeroSpaceProtection(Callback):
         device = next(pl_module.parameters()).device
         if device.type != "cpu":
             raise UserError(
-                f"{OWNER}: the model is on {device}, which no scrubber reaches yet; set trainer.accelerator: cpu."
+                f"{OWNER}: the model is on {device}, where it cannot scrub yet; set trainer.accelerator: cpu."
             )
         form = self._protect(pl_module)
         if self._golden_form is not None and self._golden_form.placed != form.placed:

@@ -134,7 +134,7 @@ def test_decoding_tells_of_bit_rot():
     flip(form, 2, [5])
     flip(form, 4, [5, 6])
 
-    with pytest.warns(UserWarning) as told:
+    with pytest.warns(UserWarning, match="zero_space_ecc: ") as told:
         decode(to_state(form))
 
     assert [str(line.message).split(";")[0] for line in told] == [

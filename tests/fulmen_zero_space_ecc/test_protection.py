@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,14 @@ from fulmen_zero_space_ecc.saved_state import STATE_KEY
 QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
 
 
-def classifier() -> ImageClassifier:
-    return ImageClassifier(SmallCNN(width=8), num_classes=10)
+def classifier(width: int = 12) -> ImageClassifier:
+    return ImageClassifier(
+        SmallCNN(width=width), num_classes=10, optimizer=partial(torch.optim.Adam, lr=0.01)
+    )
 
 
 def digits() -> Digits:
-    return Digits(limit_train=256)
+    return Digits(limit_train=512)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +41,8 @@ def trained(tmp_path_factory) -> Path:
     """A folder with a fit's checkpoint and its protected files."""
     folder = tmp_path_factory.mktemp("trained")
     torch.manual_seed(0)
-    callbacks = [WeightDistributionTraining(start_epoch=1), ZeroSpaceProtection()]
-    Trainer(max_epochs=3, default_root_dir=folder, callbacks=callbacks, **QUIET).fit(classifier(), digits())
+    callbacks = [WeightDistributionTraining(start_epoch=4), ZeroSpaceProtection()]
+    Trainer(max_epochs=6, default_root_dir=folder, callbacks=callbacks, **QUIET).fit(classifier(), digits())
     return folder / "checkpoints"
 
 
@@ -116,7 +119,7 @@ def test_predict(trained):
 
 def test_load_from_checkpoint(trained):
     model = load_from_checkpoint(
-        ImageClassifier, trained / "protected.ckpt", network=SmallCNN(width=8), num_classes=10
+        ImageClassifier, trained / "protected.ckpt", network=SmallCNN(width=12), num_classes=10
     )
 
     expected = read_form(trained / "protected.zsecc").state_dict()
@@ -242,11 +245,13 @@ def test_a_model_that_nobody_held_is_refused_with_its_layers(tmp_path):
         outcome(path, ZeroSpaceProtection())
 
 
-def test_a_fit_without_wot_is_refused(tmp_path):
-    with pytest.raises(UserError, match="there is no callback wot"):
-        Trainer(callbacks=[ZeroSpaceProtection()], default_root_dir=tmp_path, **QUIET).fit(
-            classifier(), digits()
-        )
+def test_a_fit_without_wot_says_at_its_start_that_nothing_will_be_protected(tmp_path):
+    run = Trainer(max_epochs=1, callbacks=[ZeroSpaceProtection()], default_root_dir=tmp_path, **QUIET)
+
+    with pytest.warns(UserWarning, match="there is no callback wot"):
+        run.fit(classifier(), digits())
+
+    assert not list(tmp_path.rglob("protected*"))
 
 
 def test_a_golden_file_that_is_none_is_refused(trained, tmp_path):
@@ -260,7 +265,7 @@ def test_a_golden_file_of_another_model_is_refused(trained, tmp_path):
     other = tmp_path / "other"
     torch.manual_seed(0)
     callbacks = [WeightDistributionTraining(), ZeroSpaceProtection()]
-    model = ImageClassifier(SmallCNN(width=4), num_classes=10)
+    model = classifier(width=4)
     Trainer(max_epochs=1, default_root_dir=other, callbacks=callbacks, **QUIET).fit(model, digits())
     golden = str(other / "checkpoints" / "protected.zsecc")
 
@@ -281,9 +286,7 @@ def test_a_truncated_payload_is_refused(trained, tmp_path):
 def test_a_checkpoint_of_another_model_is_refused(trained):
     run = Runner(callbacks=[ZeroSpaceProtection()], **QUIET)
     with pytest.raises(CheckpointError, match="of another model"):
-        run.test(
-            ImageClassifier(SmallCNN(width=4), num_classes=10), digits(), ckpt_path=trained / "protected.ckpt"
-        )
+        run.test(classifier(width=4), digits(), ckpt_path=trained / "protected.ckpt")
 
 
 class TestCommands:

@@ -9,9 +9,9 @@ import numpy as np
 
 from fulmen_zero_space_ecc import arena as arenas
 from fulmen_zero_space_ecc import code
+from fulmen_zero_space_ecc.concealment import log_priors, posterior_means
 from fulmen_zero_space_ecc.faults import Bytes, Indices
 from fulmen_zero_space_ecc.schemes.base import DETECTED, Scheme
-from fulmen_zero_space_ecc.concealment import log_priors, posterior_means
 
 
 class InPlace(Scheme):
