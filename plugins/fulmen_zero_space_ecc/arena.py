@@ -185,12 +185,11 @@ def as_words(buffer: Buffer, layout: str) -> NDArray[np.uint64]:
         raise ValueError(f"layout {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}.")
     if buffer.dtype not in (np.int8, np.uint8) or buffer.ndim != 1 or not buffer.flags.c_contiguous:
         raise ValueError(
-            f"the arena is {buffer.dtype} of shape {buffer.shape}; a contiguous int8 or uint8 vector is needed."
+            f"the arena is {buffer.dtype} of shape {buffer.shape}; a contiguous int8 or uint8 vector "
+            "is needed."
         )
     if buffer.size % COLUMN:
-        raise ValueError(
-            f"the arena has {buffer.size:,} bytes; it must be padded to a multiple of {COLUMN}."
-        )
+        raise ValueError(f"the arena has {buffer.size:,} bytes; it must be padded to a multiple of {COLUMN}.")
     if buffer.size and buffer.ctypes.data % BLOCK:
         raise ValueError("the arena does not begin at a multiple of 8 bytes; copy it into a new array.")
     if sys.byteorder != "little":
@@ -210,7 +209,10 @@ def _decode_columns(source: Any, target: Any, layout: Layout, start: int, stop: 
     if layout == "paper":
         checks, rows = CHECK_MASK, [(BLOCK * start, BLOCK * stop)]
     else:
-        checks, rows = _CHECKS_OF_PLANES, [(i * columns + start, i * columns + stop) for i in range(BLOCK - 1)]
+        checks, rows = (
+            _CHECKS_OF_PLANES,
+            [(i * columns + start, i * columns + stop) for i in range(BLOCK - 1)],
+        )
     for first, last in rows:
         if source is target:
             _kernels().decode_(source, np.uint64(checks), first, last)

@@ -48,8 +48,8 @@ def encode(weights: Rows) -> Rows:
     if outside.any():
         row, byte = np.argwhere(outside)[0]
         raise ValueError(
-            f"{np.count_nonzero(outside):,} weights lie outside [{arena.LOW}, {arena.HIGH}], the first in row "
-            f"{row}, byte {byte} ({weights[row, byte]}); bytes 0 to 6 of a block must not."
+            f"{np.count_nonzero(outside):,} weights lie outside [{arena.LOW}, {arena.HIGH}], the first in "
+            f"row {row}, byte {byte} ({weights[row, byte]}); bytes 0 to 6 of a block must not."
         )
     padded = _padded(weights)
     arena.encode_(padded.reshape(-1), "paper")

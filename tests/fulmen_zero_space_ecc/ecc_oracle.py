@@ -76,7 +76,9 @@ def random_weights(count: int, seed: int) -> np.ndarray:
 
 def extreme_weights() -> np.ndarray:
     """All blocks whose bytes are the ends of what they may be, and some steady ones."""
-    ends = [((-64, 63)[c >> i & 1] if i < 7 else (-128, 127)[c >> i & 1]) for c in range(256) for i in range(8)]
+    ends = [
+        ((-64, 63)[c >> i & 1] if i < 7 else (-128, 127)[c >> i & 1]) for c in range(256) for i in range(8)
+    ]
     steady = [[value] * 8 for value in (0, -1, 1, -2, 42, -43, -64, 63)]
     return np.concatenate([np.array(ends, np.int8).reshape(-1, 8), np.array(steady, np.int8)])
 
