@@ -91,7 +91,7 @@ def operations(size: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any
         jobs |= {
             f"verify {layout}": (lambda b=buffer, la=layout: arena.verify(b, la), None),
             f"verify {layout}, loop": (
-                lambda w=buffer.view(np.uint64), p=layout == "paper": kernels.count(w, p, 0, size // 64),
+                lambda b=buffer, p=layout == "paper": kernels.count(b.view(np.uint64), p, 0, size // 64),
                 None,
             ),
             f"scrub {layout}": (lambda b=buffer, la=layout: arena.scrub_(b, la), None),
