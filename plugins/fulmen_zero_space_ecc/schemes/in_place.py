@@ -1,0 +1,64 @@
+"""SEC-DED (64, 57) with its check bits in bit 6 of held weights: no extra byte.
+
+Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479); the code itself is that of ``code.py``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fulmen_zero_space_ecc import arena as arenas
+from fulmen_zero_space_ecc import code
+from fulmen_zero_space_ecc.faults import Bytes, Indices
+from fulmen_zero_space_ecc.schemes.base import DETECTED, Scheme
+from fulmen_zero_space_ecc.concealment import log_priors, posterior_means
+
+
+class InPlace(Scheme):
+    """The plugin's own protection, with the decoder that users run."""
+
+    name = "in_place"
+    summary = "SEC-DED (64, 57) in place, bit 6 of held weights read from bit 7 after it"
+    unit = "block"
+    policies = ("leave", "zero", "golden", "mmse")
+    words = (1,)
+    needs_box = True
+
+    @property
+    def units(self) -> int:
+        """One per 8 bytes."""
+        return self.size // 8
+
+    def encode(self, content: Bytes) -> Bytes:
+        """Put the check bits in place."""
+        stored = content.copy()
+        arenas.encode_(stored, self.arena.layout)
+        return stored
+
+    def units_of(self, stored_bytes: Indices) -> Indices:
+        """Return the block of each byte: that of its place in the plane, or of its 8 neighbours."""
+        return stored_bytes % self.units if self.arena.layout == "interleaved" else stored_bytes >> 3
+
+    def weight_bytes(self, units: Indices) -> Indices:
+        """Return the 8 bytes of each block."""
+        return arenas.block_bytes(units, self.size, self.arena.layout)
+
+    def read(self, stored: Bytes, units: Indices) -> tuple[Bytes, Bytes]:
+        """Correct one flip a block, report two, extend signs."""
+        weights, status = code.decode(stored[self.weight_bytes(units)].view(np.int8))
+        return weights.view(np.uint8), status
+
+    def conceal(self, rows: Bytes, where: Indices, stored: Bytes) -> Bytes:
+        """Put posterior means into detected blocks, or what the other policies say."""
+        if self.policy != "mmse":
+            return super().conceal(rows, where, stored)
+        every = self.weight_bytes(np.arange(self.units))
+        decoded, status = code.decode(stored[every].view(np.int8))
+        values, trusted = np.empty(self.size, np.uint8), np.empty(self.size, np.bool_)
+        values[every] = decoded.view(np.uint8)
+        trusted[every] = (status != DETECTED)[:, None]
+        priors = log_priors(values, trusted, self.arena.segments)
+        ends = np.array([stop for _, stop in self.arena.segments])
+        # Padding counts as the last tensor's: its zeros are likely in any.
+        tensors = np.minimum(np.searchsorted(ends, where, side="right"), len(ends) - 1)
+        return posterior_means(stored[where], tensors, priors)
