@@ -12,7 +12,7 @@ Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479), for the place of the check
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,11 @@ def encode(weights: Rows) -> Rows:
     return padded[: len(weights)]
 
 
-def decode(payload: Rows) -> tuple[Rows, Rows]:
+@overload
+def decode(payload: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.uint8]]: ...
+@overload
+def decode(payload: Tensor) -> tuple[Tensor, Tensor]: ...
+def decode(payload: Any) -> Any:
     """Return the weights of blocks, corrected, and what became of each block.
 
     Args:
@@ -70,7 +74,7 @@ def decode(payload: Rows) -> tuple[Rows, Rows]:
         ValueError: the type or shape is another.
     """
     if not isinstance(payload, np.ndarray):
-        return cast("tuple[Rows, Rows]", _on_tensor("decode", payload))
+        return _on_tensor("decode", payload)
     _require_rows(payload)
     padded = _padded(payload)
     before = padded.view(np.uint64).copy()
