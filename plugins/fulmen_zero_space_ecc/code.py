@@ -12,7 +12,7 @@ Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479), for the place of the check
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +48,19 @@ def encode(weights: Rows) -> Rows:
     if outside.any():
         row, byte = np.argwhere(outside)[0]
         raise ValueError(
-            f"{np.count_nonzero(outside):,} weights lie outside [{arena.LOW}, {arena.HIGH}], the first in row "
-            f"{row}, byte {byte} ({weights[row, byte]}); bytes 0 to 6 of a block must not."
+            f"{np.count_nonzero(outside):,} weights lie outside [{arena.LOW}, {arena.HIGH}], the first in "
+            f"row {row}, byte {byte} ({weights[row, byte]}); bytes 0 to 6 of a block must not."
         )
     padded = _padded(weights)
     arena.encode_(padded.reshape(-1), "paper")
     return padded[: len(weights)]
 
 
-def decode(payload: Rows) -> tuple[Rows, Rows]:
+@overload
+def decode(payload: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.uint8]]: ...
+@overload
+def decode(payload: Tensor) -> tuple[Tensor, Tensor]: ...
+def decode(payload: Any) -> Any:
     """Return the weights of blocks, corrected, and what became of each block.
 
     Args:
@@ -70,7 +74,7 @@ def decode(payload: Rows) -> tuple[Rows, Rows]:
         ValueError: the type or shape is another.
     """
     if not isinstance(payload, np.ndarray):
-        return cast("tuple[Rows, Rows]", _on_tensor("decode", payload))
+        return _on_tensor("decode", payload)
     _require_rows(payload)
     padded = _padded(payload)
     before = padded.view(np.uint64).copy()

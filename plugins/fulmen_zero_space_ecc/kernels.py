@@ -37,15 +37,12 @@ def _every(byte: int) -> np.uint64:
 
 _1, _2, _4, _6, _7, _8, _14, _16, _28, _32 = (np.uint64(n) for n in (1, 2, 4, 6, 7, 8, 14, 16, 28, 32))
 _0 = np.uint64(0)
-_J0, _J1, _J2 = (
-    _every(0b10101010),
-    _every(0b11001100),
-    _every(0b11110000),
-)  # where bit number j has bit 0, 1, 2
-_ONES, _SIGN, _CHECK, _KEPT, _SEVEN = _every(0x01), _every(0x80), _every(0x40), _every(0xBF), _every(0x7F)
+_J0, _J1, _J2 = _every(0b10101010), _every(0b11001100), _every(0b11110000)  # where j has bit 0, 1, 2
+_EVEN_PARITIES, _ODD_PARITIES = _every(0b01010101), _every(0b00010101)
+_SIGN, _CHECK, _SEVEN = _every(0x80), _every(0x40), _every(0x7F)
 _LOW_BYTES, _LOW_PAIRS = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
 _LOW_HALF = np.uint64(0x00000000FFFFFFFF)
-_ROW_CHECKS, _ROW_KEPT = np.uint64(0x0040404040404040), np.uint64(0xFFBFBFBFBFBFBFBF)
+_ROW_CHECKS = np.uint64(0x0040404040404040)
 _SYNDROME = np.uint64(0x7F)
 
 
@@ -58,39 +55,50 @@ def _merge(a, b, shift, upper):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _parities(f0, f1, f2, f3, f4, f5, f6):  # type: ignore[no-untyped-def]
-    """Return, in bit r of each byte, the parity of that byte of word fr; bit 7 is 0."""
+def _parity_pairs(f0, f1, f2, f3, f4, f5, f6):  # type: ignore[no-untyped-def]
+    """Fold the bytes of seven words until two bits are left of each: 0 2 4 6 and 1 3 5 -, low bits first."""
     f04, f15, f26 = _merge(f0, f4, _4, _J2), _merge(f1, f5, _4, _J2), _merge(f2, f6, _4, _J2)
     f3 ^= f3 >> _4
-    return _merge(_merge(f04, f26, _2, _J1), _merge(f15, f3, _2, _J1), _1, _J0) & _SEVEN
+    return _merge(f04, f26, _2, _J1), _merge(f15, f3, _2, _J1)
 
 
 @njit
-def _syndromes(x0, x1, x2, x3, x4, x5, x6, x7):  # type: ignore[no-untyped-def]
-    """Return the syndromes of 8 blocks, one a byte, from their planes: 64 p + 8 i + j as in columns.py."""
+def _parities(f0, f1, f2, f3, f4, f5, f6):  # type: ignore[no-untyped-def]
+    """Return, in bit r of each byte, the parity of that byte of word fr; bit 7 is 0."""
+    even, odd = _parity_pairs(f0, f1, f2, f3, f4, f5, f6)
+    return _merge(even, odd, _1, _J0) & _SEVEN
+
+
+@njit
+def _sums(x0, x1, x2, x3, x4, x5, x6, x7):  # type: ignore[no-untyped-def]
+    """Return bytes whose parities are the syndrome's bits j0 j1 j2 i0 i1 i2 p, of 8 blocks."""
     x23, x67 = x2 ^ x3, x6 ^ x7
     i2 = x4 ^ x5 ^ x67
     i1 = x23 ^ x67
     i0 = x1 ^ x3 ^ x5 ^ x7
     p = x0 ^ x1 ^ x23 ^ i2
     # The twists of bytes 3, 5 and 6 are 1, 2 and 4: each adds its whole byte to one of the j.
-    return _parities((p & _J0) ^ x3, (p & _J1) ^ x5, (p & _J2) ^ x6, i0, i1, i2, p)
+    return (p & _J0) ^ x3, (p & _J1) ^ x5, (p & _J2) ^ x6, i0, i1, i2, p
 
 
 @njit
-def _checks(x0, x1, x2, x3, x4, x5, x6, x7):  # type: ignore[no-untyped-def]
-    """Return the check bits of 8 blocks, bit c of a byte for byte c, from planes whose check bits are 0."""
-    x23, x67 = x2 ^ x3, x6 ^ x7
-    i2 = x4 ^ x5 ^ x67
-    i1 = x23 ^ x67
-    i0 = x1 ^ x3 ^ x5 ^ x7
-    p = x0 ^ x1 ^ x23 ^ i2
-    j0, j1, j2 = (p & _J0) ^ x3, (p & _J1) ^ x5, (p & _J2) ^ x6
-    # The inverse of the 7 check columns; parity is linear, so that bytes are added before one parity each.
-    j12, i01 = j1 ^ j2, i0 ^ i1
-    return _parities(
-        j0 ^ j12 ^ i01 ^ i2 ^ p, j0 ^ j1 ^ i0 ^ p, j0 ^ j2 ^ i1 ^ p, j0, j12 ^ i2, j1 ^ p, j2 ^ p
-    )
+def _syndromes(x0, x1, x2, x3, x4, x5, x6, x7):  # type: ignore[no-untyped-def]
+    """Return the syndromes of 8 blocks, one a byte, from their planes: 64 p + 8 i + j as in columns.py."""
+    j0, j1, j2, i0, i1, i2, p = _sums(x0, x1, x2, x3, x4, x5, x6, x7)
+    return _parities(j0, j1, j2, i0, i1, i2, p)
+
+
+@njit
+def _changes(x0, x1, x2, x3, x4, x5, x6, x7):  # type: ignore[no-untyped-def]
+    """Return which check bits must change for 8 blocks to be codewords: bit c of a byte for byte c.
+
+    Solves the 7 check columns for the syndrome. Parity is linear, so that whole bytes are added before
+    one parity each, and what the check bits are now needs no mask.
+    """
+    j0, j1, j2, i0, i1, i2, p = _sums(x0, x1, x2, x3, x4, x5, x6, x7)
+    c5, c6 = j1 ^ p, j2 ^ p
+    c4 = j1 ^ j2 ^ i2
+    return _parities(c4 ^ j0 ^ i0 ^ i1 ^ p, j0 ^ i0 ^ c5, j0 ^ i1 ^ c6, j0, c4, c5, c6)
 
 
 @njit
@@ -128,19 +136,25 @@ def _rows(words, paper, k, m):  # type: ignore[no-untyped-def]
 
 @njit
 def _any_of_planes(r0, r1, r2, r3, r4, r5, r6, r7):  # type: ignore[no-untyped-def]
-    seen = _0
+    even_seen = odd_seen = _0
     for k in range(r0.size):
-        seen |= _syndromes(r0[k], r1[k], r2[k], r3[k], r4[k], r5[k], r6[k], r7[k])
-    return seen
+        j0, j1, j2, i0, i1, i2, p = _sums(r0[k], r1[k], r2[k], r3[k], r4[k], r5[k], r6[k], r7[k])
+        even, odd = _parity_pairs(j0, j1, j2, i0, i1, i2, p)
+        even_seen |= even ^ (even >> _1)
+        odd_seen |= odd ^ (odd >> _1)
+    return (even_seen & _EVEN_PARITIES) | (odd_seen & _ODD_PARITIES)
 
 
 @njit
 def _any_of_words(r0, r1, r2, r3, r4, r5, r6, r7):  # type: ignore[no-untyped-def]
-    seen = _0
+    even_seen = odd_seen = _0
     for k in range(r0.size):
         x0, x1, x2, x3, x4, x5, x6, x7 = _planes(r0[k], r1[k], r2[k], r3[k], r4[k], r5[k], r6[k], r7[k])
-        seen |= _syndromes(x0, x1, x2, x3, x4, x5, x6, x7)
-    return seen
+        j0, j1, j2, i0, i1, i2, p = _sums(x0, x1, x2, x3, x4, x5, x6, x7)
+        even, odd = _parity_pairs(j0, j1, j2, i0, i1, i2, p)
+        even_seen |= even ^ (even >> _1)
+        odd_seen |= odd ^ (odd >> _1)
+    return (even_seen & _EVEN_PARITIES) | (odd_seen & _ODD_PARITIES)
 
 
 @njit
@@ -222,30 +236,6 @@ def scrub(words, paper, start, stop, positions, detected_blocks):  # type: ignor
 
 
 @njit
-def _checks_of_planes(r0, r1, r2, r3, r4, r5, r6, r7, checks):  # type: ignore[no-untyped-def]
-    outside = _0
-    for k in range(checks.size):
-        x0, x1, x2, x3, x4, x5, x6 = r0[k], r1[k], r2[k], r3[k], r4[k], r5[k], r6[k]
-        outside |= _outside(x0, x1, x2, x3, x4, x5, x6)
-        checks[k] = _checks(
-            x0 & _KEPT, x1 & _KEPT, x2 & _KEPT, x3 & _KEPT, x4 & _KEPT, x5 & _KEPT, x6 & _KEPT, r7[k]
-        )
-    return outside & _SIGN
-
-
-@njit
-def _checks_of_words(r0, r1, r2, r3, r4, r5, r6, r7, checks):  # type: ignore[no-untyped-def]
-    outside = _0
-    for k in range(checks.size):
-        x0, x1, x2, x3, x4, x5, x6, x7 = _planes(r0[k], r1[k], r2[k], r3[k], r4[k], r5[k], r6[k], r7[k])
-        outside |= _outside(x0, x1, x2, x3, x4, x5, x6)
-        checks[k] = _checks(
-            x0 & _KEPT, x1 & _KEPT, x2 & _KEPT, x3 & _KEPT, x4 & _KEPT, x5 & _KEPT, x6 & _KEPT, x7
-        )
-    return outside & _SIGN
-
-
-@njit
 def _outside(x0, x1, x2, x3, x4, x5, x6):  # type: ignore[no-untyped-def]
     """Return words whose bit 7 of a byte is 1 where bits 6 and 7 of a held byte differ."""
     return (
@@ -255,20 +245,42 @@ def _outside(x0, x1, x2, x3, x4, x5, x6):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _put_in_plane(row, checks, byte):  # type: ignore[no-untyped-def]
-    for k in range(checks.size):
-        row[k] = (row[k] & _KEPT) | (((checks[k] >> byte) & _ONES) << _6)
+def _changes_of_planes(r0, r1, r2, r3, r4, r5, r6, r7, changes):  # type: ignore[no-untyped-def]
+    outside = _0
+    for k in range(changes.size):
+        x0, x1, x2, x3, x4, x5, x6 = r0[k], r1[k], r2[k], r3[k], r4[k], r5[k], r6[k]
+        outside |= _outside(x0, x1, x2, x3, x4, x5, x6)
+        changes[k] = _changes(x0, x1, x2, x3, x4, x5, x6, r7[k])
+    return outside & _SIGN
 
 
 @njit
-def _put_in_words(row, checks, lane):  # type: ignore[no-untyped-def]
-    for k in range(checks.size):
+def _changes_of_words(r0, r1, r2, r3, r4, r5, r6, r7, changes):  # type: ignore[no-untyped-def]
+    outside = _0
+    for k in range(changes.size):
+        x0, x1, x2, x3, x4, x5, x6, x7 = _planes(r0[k], r1[k], r2[k], r3[k], r4[k], r5[k], r6[k], r7[k])
+        outside |= _outside(x0, x1, x2, x3, x4, x5, x6)
+        changes[k] = _changes(x0, x1, x2, x3, x4, x5, x6, x7)
+    return outside & _SIGN
+
+
+@njit
+def _change_plane(row, changes, byte):  # type: ignore[no-untyped-def]
+    up = np.uint64(6 - byte)
+    for k in range(changes.size):
+        row[k] ^= (changes[k] << up) & _CHECK
+
+
+@njit
+def _change_words(row, changes, lane):  # type: ignore[no-untyped-def]
+    down = np.uint64(8 * lane)
+    for k in range(changes.size):
         # Copies of the 7 bits side by side: bit i of copy i stands at 8 i, where a mask can take it.
-        bits = (checks[k] >> lane) & _SYNDROME
+        bits = (changes[k] >> down) & _SYNDROME
         bits |= bits << _7
         bits |= bits << _14
         bits |= bits << _28
-        row[k] = (row[k] & _ROW_KEPT) | ((bits << _6) & _ROW_CHECKS)
+        row[k] ^= (bits << _6) & _ROW_CHECKS
 
 
 @njit(nogil=True, cache=True)
@@ -280,22 +292,23 @@ def encode(words, paper, start, stop):  # type: ignore[no-untyped-def]
     scratch = np.empty(ENCODED, np.uint64)
     for g in range(start, stop, ENCODED):
         m = min(ENCODED, stop - g)
-        checks = scratch[:m]
+        changes = scratch[:m]
         b, s = _rows(words, paper, g, m)
         r0, r1 = words[b : b + m], words[b + s : b + s + m]
         r2, r3 = words[b + 2 * s : b + 2 * s + m], words[b + 3 * s : b + 3 * s + m]
         r4, r5 = words[b + 4 * s : b + 4 * s + m], words[b + 5 * s : b + 5 * s + m]
         r6, r7 = words[b + 6 * s : b + 6 * s + m], words[b + 7 * s : b + 7 * s + m]
         if paper:
-            if _checks_of_words(r0, r1, r2, r3, r4, r5, r6, r7, checks) != _0:
-                return g
-            for row in range(8):
-                _put_in_words(words[b + row * s : b + row * s + m], checks, np.uint64(8 * row))
+            outside = _changes_of_words(r0, r1, r2, r3, r4, r5, r6, r7, changes)
         else:
-            if _checks_of_planes(r0, r1, r2, r3, r4, r5, r6, r7, checks) != _0:
-                return g
-            for row in range(7):
-                _put_in_plane(words[b + row * s : b + row * s + m], checks, np.uint64(row))
+            outside = _changes_of_planes(r0, r1, r2, r3, r4, r5, r6, r7, changes)
+        if outside != _0:
+            return g
+        for row in range(8 if paper else 7):
+            if paper:
+                _change_words(words[b + row * s : b + row * s + m], changes, row)
+            else:
+                _change_plane(words[b + row * s : b + row * s + m], changes, row)
     return stop
 
 

@@ -1,4 +1,4 @@
-"""Whole arenas, in both layouts and in threads, against the code's definition on the blocks they are made of."""
+"""Whole arenas, in both layouts and in threads, against the definition of the blocks they are made of."""
 
 from __future__ import annotations
 
@@ -223,6 +223,7 @@ def test_a_forked_process_can_use_threads_of_its_own(layout):
 
 
 def test_naming_the_modules_compiles_nothing(layout):
-    script = "import sys; from fulmen_zero_space_ecc import arena, code, columns, plugin; print('numba' in sys.modules)"
+    names = "arena, code, columns, plugin"
+    script = f"import sys; from fulmen_zero_space_ecc import {names}; print('numba' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import re
 
 import ecc_oracle as oracle
 import numpy as np
@@ -36,6 +38,22 @@ def test_the_matrix_uses_every_odd_column_once():
     assert [int(np.count_nonzero(COLUMNS >> row & 1)) for row in range(7)] == [32] * 6 + [64]
     assert all(POSITIONS[column] == bit for bit, column in enumerate(COLUMNS))
     assert len(set(CHECK_WORDS.tolist())) == 128
+
+
+def test_the_page_shows_the_matrix_and_how_often_four_flips_pass(request):
+    page = (request.config.rootpath / "docs/plugins/zero_space_ecc_code.md").read_text()
+    rows = [
+        line.replace("*", "").split("|")[2:10] for line in page.splitlines() if re.match(r"\| \d \|", line)
+    ]
+    assert [int(cell) for row in rows for cell in row] == oracle.H
+
+    # Four columns cancel when two pairs have one sum: each of the 63 sums has 32 pairs, each four 3 splits.
+    sums = [oracle.H[a] ^ oracle.H[b] for a, b in PAIRS]
+    assert {sums.count(s) for s in set(sums)} == {32}
+    assert len(set(sums)) * math.comb(32, 2) // 3 == 10_416
+    assert "1.64 % (10,416 of 635,376)" in page
+    assert math.comb(64, 4) == 635_376
+    assert math.comb(64, 3) == 41_664
 
 
 def test_without_twists_the_check_bits_could_not_be_solved_for():
