@@ -1,7 +1,8 @@
 """The story of the project on real data, one word of YAML at a time: ``make demo``.
 
 Each act shows the YAML that it adds, runs one command of fulmen's, and says in a line what came out.
-An act that was done is not done again after an interruption; a finished demo starts anew.
+After an interruption, acts that were done are not done again, and the one that was not begins anew; a
+finished demo starts over.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ class Act:
         yaml: The line of YAML that this act is about, or None.
         arguments: The command line of fulmen.
         verdict: Says in one line what came out, from what the command printed and left.
+        budget: Seconds that it may take on 2 cores; those of all acts together are at most 600.
     """
 
     title: str
     yaml: str | None
     arguments: list[str]
     verdict: Callable[[str], str]
+    budget: int
 
 
 ACTS = {
@@ -48,18 +51,21 @@ ACTS = {
         None,
         ["plugins"],
         installed,
+        budget=5,
     ),
     "fit": Act(
         "Train a small CNN on 1,797 real scanned digits; one word keeps its int8 weights in a box.",
         "trainer: {callbacks: [wot]}",
         ["fit", "--config", "configs/zero_space_ecc/digits.yaml"],
         trained,
+        budget=90,
     ),
     "analyze": Act(
         "Look at the weights: is there room for error-correcting bits at no extra byte?",
         "analyzer: weight_distribution",
         ["analyze", "--config", "configs/zero_space_ecc/digits_weights.yaml"],
         held_weights,
+        budget=60,
     ),
 }
 
@@ -110,7 +116,10 @@ def _play(act: Act) -> tuple[int, str]:
             sys.stdout.flush()
     if process.returncode:
         return process.returncode, ""
-    verdict = f"{act.verdict(''.join(printed))} ({time.monotonic() - start:.0f} s)"
+    seconds = time.monotonic() - start
+    verdict = f"{act.verdict(''.join(printed))} ({seconds:.0f} s)"
+    if seconds > act.budget:
+        verdict += f"; more than the {act.budget} s that it should take on 2 cores: is the machine busy?"
     sys.stdout.write(f"=> {verdict}\n")
     return 0, verdict
 
@@ -131,5 +140,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        _say("Interrupted; `make demo` goes on with this act.")
+        _say("Interrupted; `make demo` goes on with the beginning of this act.")
         sys.exit(130)

@@ -77,7 +77,9 @@ def _dispatch(argv: list[str]) -> int:
         module = "fulmen.plugin_list" if line.verb == "plugins" else "fulmen.scaffold"
         return int(importlib.import_module(module).run(argv[: line.position] + argv[line.position + 1 :]))
     if line.verb is None or line.verb in VERBS:
-        return int(importlib.import_module("fulmen.command").run(argv))
+        with exits.at_once_on_ctrl_c():
+            command = importlib.import_module("fulmen.command")
+        return int(command.run(argv))
     return _plugin_command(line.verb, argv[line.position + 1 :])
 
 

@@ -199,7 +199,7 @@ def _say_how_to_go_on(trainer: pl.Trainer, verb: str, what: str) -> None:
 def _command_line() -> str:
     program = Path(sys.argv[0]).name
     words = ["python", "-m", "fulmen"] if program == "__main__.py" else [program]
-    return shlex.join([*words, *sys.argv[1:]])
+    return shlex.join([*words, *arguments.without(sys.argv[1:], "--ckpt_path")])
 
 
 def _warn(lines: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -18,9 +19,11 @@ from fulmen import exits
 from fulmen.artifacts import require_writable
 from fulmen.cli import FulmenCLI
 from fulmen.config import arguments
-from fulmen.errors import ConfigError, FulmenError
+from fulmen.errors import ConfigError
 from fulmen.held_lines import HeldLines
 from fulmen.host import host
+from fulmen.ranks import await_ranks
+from fulmen.refusals import refused_run, refused_trainer
 from fulmen.saved_config import SavedConfig
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,8 @@ PREFIX = "FULMEN"  # of environment variables: FULMEN_FIT__TRAINER__MAX_EPOCHS
 
 def run(argv: Sequence[str]) -> int:
     """Run one of the verbs that Lightning drives; return the exit status."""
-    CommandCLI(argv)
+    with _importable_from_here():
+        CommandCLI(argv)
     return 0
 
 
@@ -73,7 +77,7 @@ class CommandCLI(FulmenCLI):
         try:
             trainer: pl.Trainer = super()._instantiate_trainer(config, callbacks)
         except (MisconfigurationException, ValueError, TypeError) as error:
-            raise ConfigError(f"trainer: {_first_line(error)}") from error
+            raise refused_trainer(error) from error
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -83,15 +87,42 @@ class CommandCLI(FulmenCLI):
             raise ConfigError(
                 "ckpt_path: 'best' is known only to the run that trained; give the path of a checkpoint."
             )
+        if subcommand != "fit":
+            self._say_if_untrained(subcommand)
         try:
             super()._run_subcommand(subcommand)
-        except MisconfigurationException as error:
-            refused = self.trainer.global_step == 0
-            raise (ConfigError if refused else FulmenError)(f"{subcommand}: {_first_line(error)}") from error
+        except Exception as error:
+            if (refusal := refused_run(error, self.trainer, subcommand)) is None:
+                raise
+            raise refusal from error
+        await_ranks(self.trainer)
+
+    def _say_if_untrained(self, subcommand: str) -> None:
+        """A forgotten checkpoint looks like a bad model: the figures come all the same."""
+        model = self.model
+        if model is None or self._get(self.config, "ckpt_path") or not self.trainer.is_global_zero:
+            return
+        if any(True for _ in model.parameters()):
+            log.warning(
+                "%s: no ckpt_path is given; the model has the weights that it was built with.", subcommand
+            )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+@contextlib.contextmanager
+def _importable_from_here() -> Iterator[None]:
+    """Let a config name the classes of modules in the working directory, as under ``python script.py``.
+
+    They come last: a file there that is called like a library takes no library's place.
+    """
+    here = str(Path.cwd())
+    if here in sys.path or "" in sys.path:
+        yield
+        return
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
 
 
 def _require_writable_roots(trainer: pl.Trainer) -> None:
@@ -119,6 +150,7 @@ def _less_noise(quiet: bool) -> Iterator[None]:
         for message in (
             r".*treespec, LeafSpec.*",  # Lightning warns itself
             "No seed found.*",  # the next line says which was taken
+            "Checkpoint directory .* exists and is not empty.*",  # nothing in it is written over
             "LightningCLI's args parameter.*",  # sys.argv stays as it is, for ranks to be started by
         ):
             warnings.filterwarnings("ignore", message=message)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
+from typing import NoReturn
 
 from fulmen.errors import FulmenError
 
@@ -35,6 +38,29 @@ def exit_statuses() -> Iterator[None]:
     except KeyboardInterrupt:
         _say("interrupted.")
         raise SystemExit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def at_once_on_ctrl_c() -> Iterator[None]:
+    """End the process at once on Ctrl-C: for the seconds in which the libraries are imported.
+
+    An exception in mid-import leaves modules half made, and what runs over them then fails in its own
+    way: once in eleven, numpy recursed without end, and the status was 1.
+    """
+    raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not raises or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, _end_at_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_at_once(number: int, frame: object) -> NoReturn:
+    os.write(2, b"error: interrupted.\n")
+    os._exit(INTERRUPTED)
 
 
 def debugging() -> bool:

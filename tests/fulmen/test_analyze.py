@@ -126,7 +126,9 @@ def test_a_checkpoint_without_a_model_is_refused(runner, tmp_path):
 
 def test_a_checkpoint_of_another_model_is_refused(runner, tmp_path):
     torch.save({"state_dict": torch.nn.Linear(2, 2).state_dict()}, "a.ckpt")
-    with pytest.raises(CheckpointError, match=r"layer\.weight is missing"):
+    with pytest.raises(
+        CheckpointError, match=r"missing: layer\.weight, layer\.bias; unexpected: weight, bias"
+    ):
         runner.analyze(Norms(str(tmp_path)), BoringModel(), ckpt_path="a.ckpt")
     assert not Path("runs").exists()
 

@@ -252,11 +252,11 @@ FILES = {
     ),
     "checkpoint of another model": Row(
         ["validate", *CLASSIFIER, *CPU, "--data=digits", "--ckpt_path=line.ckpt"],
-        ["line.ckpt", "another model than ImageClassifier", " more. "],
+        ["line.ckpt", "another model", "than ImageClassifier as configured (missing: ", " more). "],
     ),
     "checkpoint of other shapes": Row(
         [*FIT, "--model.network.features=3", "--ckpt_path=line.ckpt"],
-        ["network.layer.weight is 1x2, expected 1x3"],
+        ["network.layer.weight (1x2, expected 1x3)"],
     ),
     "checkpoint that needs pickle": Row(
         [*FIT, "--ckpt_path=pickle.ckpt"], ["pickle.ckpt", "--trust-checkpoint"]
@@ -270,6 +270,9 @@ FILES = {
     ),
     "output below a file": Row([*FIT, "--trainer.default_root_dir=file/x"], ["file"], {"file": "old"}),
     "output that is a file": Row([*FIT, "--trainer.default_root_dir=file"], ["file"], {"file": "old"}),
+    "output where no file can be": Row(
+        [*FIT, "--trainer.default_root_dir=/proc/fulmen"], ["/proc: cannot be written"]
+    ),
     "log below a file": Row(
         [*FIT, "--trainer.logger=CSVLogger", "--trainer.logger.save_dir=file/x"], ["file"], {"file": "old"}
     ),

@@ -52,6 +52,23 @@ def test_a_network_named_without_options_gets_those_it_was_trained_with(run_fulm
     assert "as given" not in ran.stderr
 
 
+def test_without_a_checkpoint_it_is_said_that_the_weights_are_untrained(run_fulmen, checkpoint, caplog):
+    parts = [
+        "--model=image_classifier",
+        "--model.network=small_cnn",
+        "--model.num_classes=10",
+        "--data=digits",
+    ]
+    line = "validate: no ckpt_path is given; the model has the weights that it was built with."
+    limits = ["--trainer.limit_val_batches=1", "--trainer.logger=false", "--quiet"]
+
+    assert run_fulmen("validate", *parts, *limits).status == 0
+    assert line in caplog.text
+    caplog.clear()
+    assert run_fulmen("validate", *parts, *limits, f"--ckpt_path={checkpoint}").status == 0
+    assert line not in caplog.text
+
+
 def test_an_option_that_differs_stands_and_is_said(run_fulmen, checkpoint):
     ran = validate(
         run_fulmen,
@@ -61,7 +78,7 @@ def test_an_option_that_differs_stands_and_is_said(run_fulmen, checkpoint):
 
     assert "model.network.width: 8 as given; the checkpoint was trained with 16." in ran.stderr
     assert ran.status == 2
-    assert "a checkpoint of another model" in ran.stderr
+    assert "a checkpoint of another model (ImageClassifier) than ImageClassifier as configured" in ran.stderr
 
 
 def test_another_class_stands_and_is_said(run_fulmen, checkpoint):

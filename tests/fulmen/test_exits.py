@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -90,7 +91,8 @@ def test_an_exception_of_the_users_keeps_its_traceback(start):
     ("sent", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_a_signal_ends_a_fit_that_can_go_on(start, tmp_path, run_fulmen, installed, sent, status, word):
-    child = start("fit", *PARTS, *KEPT, "--trainer.max_epochs=-1", "--trainer.enable_progress_bar=false")
+    arguments = ["fit", *PARTS, *KEPT, "--trainer.max_epochs=-1", "--trainer.enable_progress_bar=false"]
+    child = start(*arguments, "--ckpt_path=last")
     last = tmp_path / "kept" / "last.ckpt"
     wait_for(last.exists, child)
     child.send_signal(sent)
@@ -100,13 +102,23 @@ def test_a_signal_ends_a_fit_that_can_go_on(start, tmp_path, run_fulmen, install
     assert found == status
     assert "Traceback" not in err
     (line,) = [line for line in err.splitlines() if line.startswith(f"{word}; go on with: ")]
-    *_, option, path = shlex.split(line)
+    *command, option, path = shlex.split(line.partition(": ")[2])
+    assert command == ["python", "-m", "fulmen", *arguments]
     assert (option, path) == ("--ckpt_path", str(last))
     installed("good")
     epoch = torch.load(path, weights_only=True)["epoch"]
     more = [f"--ckpt_path={path}", f"--trainer.max_epochs={epoch + 2}"]
     ran = run_fulmen("fit", *PARTS, "--trainer.logger=false", "--quiet", *more)
     assert ran.status == 0, ran.stderr
+
+
+@pytest.mark.process
+def test_ctrl_c_while_the_libraries_are_imported_is_no_error_of_theirs(start):
+    child = start("fit", *PARTS)
+    wait_for(lambda: "libtorch" in Path(f"/proc/{child.pid}/maps").read_text(), child, every=0.001)
+    child.send_signal(signal.SIGINT)
+
+    assert ended(child) == (130, "", "error: interrupted.\n")
 
 
 @pytest.mark.process
@@ -199,9 +211,9 @@ def raise_inside(error):
         raise error
 
 
-def wait_for(condition, child, seconds=60):
+def wait_for(condition, child, seconds=60, every=0.05):
     deadline = time.monotonic() + seconds
     while not condition():
         assert child.poll() is None, child.communicate()[1]
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(every)

@@ -161,6 +161,39 @@ def test_a_run_that_is_asked_to_end_ends_with_all_its_ranks(run_of_two, how):
     assert run.left == []
 
 
+LATE = """
+import time
+from lightning.pytorch.demos.boring_classes import BoringModel
+
+class Late(BoringModel):
+    def teardown(self, stage):
+        if self.trainer.global_rank == 1:
+            time.sleep(3)  # rank 0 is long done
+            raise RuntimeError("too late")
+"""
+
+
+@pytest.mark.process
+def test_a_rank_that_fails_when_the_first_one_is_done_fails_the_command(tmp_path):
+    (tmp_path / "late.py").write_text(LATE)
+    options = ["--trainer.accelerator=cpu", "--trainer.strategy=ddp", "--trainer.devices=2", "--quiet"]
+    options += ["--trainer.max_steps=1", "--trainer.limit_val_batches=0", "--trainer.logger=false"]
+    data = "--data=lightning.pytorch.demos.boring_classes.BoringDataModule"
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "fulmen", "fit", "--model=late.Late", data, *options],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+    assert ran.returncode == 1, ran.stderr
+    assert "too late" in ran.stderr
+    assert "rank 1 (pid " in ran.stderr
+
+
 @pytest.mark.process
 def test_without_supervision_the_cause_is_not_told_and_the_run_listens_to_all(run_of_two):
     run = run_of_two("ddp", 1, "kill", "nosupervision")

@@ -162,6 +162,12 @@ def test_numbers_have_sensible_digits(value, text):
     assert format_number(value) == text
 
 
+def test_one_table_writes_its_thousands_alike():
+    columns = format_table(pd.DataFrame({"held": [22_736, 397], "outside": [1389, 0]}), 10)
+
+    assert [column.cells for column in columns] == [["22,736", "397"], ["1,389", "0"]]
+
+
 @pytest.mark.parametrize(
     ("values", "texts"),
     [

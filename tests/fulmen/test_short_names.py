@@ -332,6 +332,19 @@ def test_a_runner_takes_the_name_of_a_strategy(name, good):
     assert type(Runner(strategy=name, accelerator="cpu", logger=False).strategy).__name__ == "Solo"
 
 
+def test_a_class_of_the_working_directory_is_found(run_fulmen, tmp_path):
+    """As under ``python script.py``; for the time of the command."""
+    (tmp_path / "mine_here.py").write_text(
+        "from lightning.pytorch.demos.boring_classes import BoringModel as Mine\n"
+    )
+
+    ran = run_fulmen("fit", "--model=mine_here.Mine", "--print_config")
+
+    assert ran.status == 0, ran.stderr
+    assert "class_path: mine_here.Mine" in ran.stdout
+    assert str(tmp_path) not in sys.path
+
+
 def test_installing_twice_changes_nothing(good):
     short_names.install()
     before = _typehints.resolve_class_path_by_name, _from_config.resolve_class_path_by_name

@@ -37,20 +37,22 @@ def format_number(value: float) -> str:
 
 def format_table(frame: pd.DataFrame, rows: int) -> list[Column]:
     """Return the first ``rows`` rows of a plain table as text; each column has decimals of its own."""
-    return [_column(name, frame[name].head(rows)) for name in frame.columns]
+    shown = frame.head(rows)
+    whole = [shown[name].dropna() for name in frame.columns if frame[name].dtype.kind in "iu"]
+    # A table of years and ids stays plain: commas only where it has numbers that need them.
+    grouped = any(int(abs(value)) >= 10_000 for column in whole for value in column)
+    return [_column(name, shown[name], "," if grouped else "") for name in frame.columns]
 
 
-def _column(name: str, series: pd.Series[Any]) -> Column:
+def _column(name: str, series: pd.Series[Any], separator: str) -> Column:
     cells = list(zip(series, series.isna(), strict=True))
     if not is_number(series):
         return Column(
             name, False, [MISSING if missing else str(value) or MISSING for value, missing in cells]
         )
     if series.dtype.kind in "iu":
-        # Years and ids stay plain: commas only where a column has numbers that need them.
-        grouped = "," if any(abs(int(value)) >= 10_000 for value, missing in cells if not missing) else ""
         return Column(
-            name, True, [MISSING if missing else f"{int(value):{grouped}}" for value, missing in cells]
+            name, True, [MISSING if missing else f"{int(value):{separator}}" for value, missing in cells]
         )
     return Column(name, True, _align([math.nan if missing else float(value) for value, missing in cells]))
 

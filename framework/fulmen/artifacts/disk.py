@@ -72,10 +72,13 @@ def explained(path: Path, temporary: Path) -> Iterator[None]:
         raise
 
 
-def explain(path: Path, error: OSError) -> ArtifactError | UserError:
-    """Return what an error of writing means: the disk failed (1), or the place was refused (2)."""
+def explain(path: Path, error: OSError, *, begun: bool = True) -> ArtifactError | UserError:
+    """Return what an error of writing means: the disk failed (1), or the place was refused (2).
+
+    Where nothing was ``begun``, all but a disk's errors are of the place: /proc has no room for files.
+    """
     cause = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno in _DENIED:
+    if error.errno in _DENIED or (not begun and error.errno not in _DISK):
         return UserError(f"{path}: cannot be written ({cause}); choose a folder that you may write to.")
     return ArtifactError(
         f"{path}: not written ({cause}); what stood there before is untouched. "

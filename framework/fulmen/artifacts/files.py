@@ -63,7 +63,7 @@ def require_writable(path: str | os.PathLike[str]) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise explain(path, error) from error
+        raise explain(path, error, begun=False) from error
     return path
 
 

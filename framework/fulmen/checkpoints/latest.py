@@ -45,18 +45,15 @@ def no_last_checkpoint(trainer: Trainer) -> CheckpointError:
 
 
 def _folders(trainer: Trainer) -> Iterator[Path]:
-    given = [callback.dirpath for callback in trainer.checkpoint_callbacks if _names_folder(callback)]
-    yield from (Path(folder) for folder in {str(folder) for folder in given} if not is_remote(folder))
+    savers = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
+    given = {str(saver.dirpath) for saver in savers if saver.dirpath is not None}
+    yield from (Path(folder) for folder in given if not is_remote(folder))
     for logger in trainer.loggers:
         save_dir = str(logger.save_dir or trainer.default_root_dir)
         if not is_remote(save_dir):
             yield from Path(save_dir, str(logger.name or "")).glob("*/checkpoints")
     if not trainer.loggers and not is_remote(trainer.default_root_dir):
         yield Path(trainer.default_root_dir, "checkpoints")
-
-
-def _names_folder(callback: object) -> bool:
-    return isinstance(callback, ModelCheckpoint) and callback.dirpath is not None
 
 
 def _checkpoints(folder: Path) -> Iterator[Path]:

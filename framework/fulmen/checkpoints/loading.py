@@ -7,6 +7,7 @@ named: ``--trust-checkpoint PATH`` on the command line, ``trust=True`` in Python
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import pickle
@@ -66,7 +67,7 @@ def read_checkpoint(
     require_format(file)
     trust = trust or os.path.realpath(file) in _trusted
     if trust:
-        log.warning("%s: read with pickle, as asked for; it may run any code that it holds.", path)
+        _warn_once(f"{path}: read with pickle, as asked for; it may run any code that it holds.")
     try:
         checkpoint = torch.load(file, map_location=map_location, weights_only=not trust)
     except pickle.UnpicklingError as error:
@@ -98,10 +99,16 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
 
 def _ignore_forced_pickle() -> None:
     if os.environ.get("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "0").lower() in {"1", "y", "yes", "true"}:
-        log.warning(
+        _warn_once(
             "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD is ignored: fulmen reads checkpoints as data. "
             "Name a file that you trust with --trust-checkpoint PATH."
         )
+
+
+@functools.cache
+def _warn_once(line: str) -> None:
+    """A run reads its checkpoint twice: for the model's options, then for the weights."""
+    log.warning("%s", line)
 
 
 def _local_file(path: str | os.PathLike[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from fulmen.config.command_line import after_verb as after_verb
 from fulmen.config.command_line import given_value as given_value
 from fulmen.config.command_line import split as split
+from fulmen.config.command_line import without as without
 from fulmen.config.documents import is_file_name, read_document
 from fulmen.errors import ConfigError
 

@@ -59,6 +59,19 @@ def given_value(argv: Sequence[str], option: str) -> str | None:
     return found
 
 
+def without(argv: Sequence[str], option: str) -> list[str]:
+    """Return a command line without ``--option VALUE`` and ``--option=VALUE``."""
+    words = iter(argv)
+    rest: list[str] = []
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if name != option:
+            rest.append(word)
+        elif not equals:
+            next(words, None)
+    return rest
+
+
 def after_verb(argv: Sequence[str], words: Sequence[str]) -> list[str]:
     """Return a command line with words put right after its verb."""
     position = split(argv).position + 1

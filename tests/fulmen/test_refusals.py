@@ -1,0 +1,54 @@
+"""What Lightning refuses becomes one line."""
+
+from __future__ import annotations
+
+import pytest
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.demos.boring_classes import BoringDataModule, BoringModel
+
+from fulmen import FulmenCLI
+
+FIT = ["fit", "--model=line", "--model.network=affine", "--data=points", "--quiet"]
+FIT += ["--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.logger=false"]
+
+
+@pytest.mark.parametrize("callback", ["EarlyStopping", "ModelCheckpoint"])
+def test_a_metric_that_is_not_logged_is_named_with_those_that_are(callback, installed, run_fulmen):
+    installed("good")
+
+    ran = run_fulmen(*FIT, f"--trainer.callbacks+={callback}", "--trainer.callbacks.monitor=val_los")
+
+    assert ran.status == 1  # an epoch was trained before anyone could know
+    assert ran.stderr.splitlines()[-1] == (
+        f"error: {callback}: monitor: no metric 'val_los'; the model logs val_loss. Did you mean 'val_loss'?"
+    )
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_model_that_logs_nothing_is_told_so(run_fulmen):
+    boring = "lightning.pytorch.demos.boring_classes"
+
+    ran = run_fulmen(
+        *("fit", f"--model={boring}.BoringModel", f"--data={boring}.BoringDataModule", *FIT[4:]),
+        *("--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val_loss"),
+    )
+
+    assert ran.status == 1
+    assert ran.stderr.splitlines()[-1] == (
+        "error: EarlyStopping: monitor: no metric 'val_loss'; the model logs no metric (self.log)."
+    )
+
+
+def test_a_script_gets_what_lightning_raises(tmp_path, monkeypatch):
+    """Lightning's test_cli.py wants it so."""
+    monkeypatch.chdir(tmp_path)
+    options = ["--trainer.accelerator=cpu", "--trainer.max_epochs=1", "--trainer.limit_train_batches=1"]
+
+    with pytest.raises(RuntimeError, match="Early stopping conditioned on metric `val_los`"):
+        FulmenCLI(
+            BoringModel,
+            BoringDataModule,
+            args=["fit", *options, "--trainer.logger=false", "--trainer.enable_progress_bar=false"],
+            trainer_defaults={"callbacks": EarlyStopping("val_los")},
+            save_config_callback=None,
+        )

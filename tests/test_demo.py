@@ -1,0 +1,56 @@
+"""The demo: what is done is not done again, and all acts keep within ten minutes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def demo(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "demo"))
+    for module in ("run", "verdicts"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    import run
+
+    for name, path in (
+        ("REPOSITORY", tmp_path),
+        ("RUNS", tmp_path / "runs"),
+        ("STATE", tmp_path / "acts.json"),
+    ):
+        monkeypatch.setattr(run, name, path)
+    return run
+
+
+def test_the_acts_take_ten_minutes_at_most(demo):
+    assert sum(act.budget for act in demo.ACTS.values()) <= 600
+
+
+def test_the_acts_run_configs_that_are_shipped(demo):
+    configs = [word for act in demo.ACTS.values() for word in act.arguments if word.endswith(".yaml")]
+
+    assert configs
+    assert [config for config in configs if not (REPOSITORY / config).is_file()] == []
+
+
+def test_an_interrupted_demo_goes_on_with_the_act_that_was_not_done(demo, monkeypatch, capsys):
+    first, second = demo.ACTS["plugins"], demo.Act("Another.", None, ["--version"], str.strip, budget=0)
+    monkeypatch.setattr(
+        demo, "ACTS", {"first": first, "second": demo.Act("Fails.", None, ["no-verb"], str, budget=9)}
+    )
+    assert demo.main() == 2
+    assert "the same command goes on from here" in capsys.readouterr().out
+
+    monkeypatch.setattr(demo, "ACTS", {"first": first, "second": second})
+    assert demo.main() == 0
+    printed = capsys.readouterr().out
+
+    assert "Act 'first' was done before: " in printed
+    assert "=> fulmen " in printed
+    assert "more than the 0 s that it should take" in printed
+    assert not Path(demo.STATE).exists()
+    assert (Path(demo.RUNS).parent / "runs" / "index.html").is_file()
