@@ -249,10 +249,8 @@ def main() -> None:
         inject = injection(peer, resident, options.rounds if share == 1 else 21)
         rows = [compare(peer, bench, scheme, rate, options.trials // share) for scheme, rate in CASES]
         result["networks"][name] = {"inject_and_undo": inject, "trials": rows}
-        print(
-            f"\n{name}: inject and undo {inject['pytorchfi_ms']:.3f} ms, fulmen {inject['fulmen_ms']:.4f} ms: "
-            f"{inject['ratio']:,.0f}x (bar {least}x)"
-        )
+        both = f"{inject['pytorchfi_ms']:.3f} -> {inject['fulmen_ms']:.4f} ms"
+        print(f"\n{name}: inject and undo {both}: {inject['ratio']:,.0f}x (bar {least}x)")
         for row in rows:
             print(_line(row))
     write_artifact(options.out, json.dumps(result, indent=1) + "\n")

@@ -73,7 +73,7 @@ def stream(seed: int, *keys: str | int | float) -> np.random.Generator:
     with different keys are independent for all practical purposes.
     """
     digest = hashlib.blake2b(repr((int(seed), *keys)).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(_Key(digest)))
+    return np.random.Generator(np.random.Philox(_Key(digest)))  # type: ignore[arg-type]
 
 
 class _Key(ISeedSequence):

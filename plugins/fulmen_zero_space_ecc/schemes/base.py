@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fulmen_zero_space_ecc.faults import Bytes, Indices
+from fulmen_zero_space_ecc.placement import Layout
 
 CLEAN, CORRECTED, DETECTED = 0, 1, 2
 
@@ -36,7 +37,7 @@ class Arena:
 
     content: Bytes
     word: int = 1
-    layout: str = "interleaved"
+    layout: Layout = "interleaved"
     held: NDArray[np.bool_] | None = None
     segments: tuple[tuple[int, int], ...] = ()
 

@@ -1,8 +1,8 @@
 """The most plausible weights of a block with two flips: the posterior mean.
 
 A double error leaves 32 pairs of bits that could have flipped, each giving other weights. How often each
-8-bit value occurs at held or free places of the same tensor says which of these weights are likely; the mean over the 32,
-weighed so, has the least expected squared error (MMSE). Nothing is stored for it.
+8-bit value occurs at held, or at free, places of the same tensor says which of these weights are likely;
+the mean over the 32, weighed so, has the least expected squared error (MMSE). Nothing is stored for it.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class InPlace(Scheme):
     def read(self, stored: Bytes, units: Indices) -> tuple[Bytes, Bytes]:
         """Correct one flip a block, report two, extend signs."""
         weights, status = code.decode(stored[self.weight_bytes(units)].view(np.int8))
-        return weights.view(np.uint8), status
+        return weights.view(np.uint8), status.view(np.uint8)
 
     def decode(self, stored: Bytes) -> Decoded:
         """Read the whole arena, with the loops that run over whole arenas."""
