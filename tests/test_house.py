@@ -30,10 +30,17 @@ PUBLIC = {
 # The modules of a plugin that may know Lightning and fulmen; all others are algorithms.
 ADAPTERS = {"__init__", "plugin", "callbacks", "strategy", "searcher", "analyzer", "engine"}
 FURTHER_ADAPTERS = {
-    "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz"},  # a model, data modules
+    # a model, data modules
+    "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
     "fulmen_zero_space_ecc": {
         *("qat", "starting", "guards", "charts"),  # parts of `wot`; figures
+        *(
+            "protection",
+            "protected_file",
+            "commands",
+        ),  # the callback `zero_space_ecc`, its files and commands
         *("memory_faults", "fault_options", "fault_charts", "labelled_batches"),  # an analyzer and its parts
+        "data_free_report",  # a part of weight_distribution's report
     },
 }
 

@@ -122,7 +122,12 @@ class FulmenCLI(LightningCLI):
         model = self.config[self.config.subcommand].get("model")
         trained = self._trained_with.class_path
         configured = model.get("class_path") if model is not None else None
-        if trained and configured and checkpoint_options.is_special_case(trained, configured):
+        if (
+            trained
+            and configured
+            and not self._trained_with.foreign
+            and checkpoint_options.is_special_case(trained, configured)
+        ):
             # As Lightning's own tests have it: --model=Base goes on with the trained subclass of Base.
             options = {"class_path": trained, "dict_kwargs": dict(self._trained_with.options)}
             verb = self.config.subcommand
@@ -188,10 +193,10 @@ def _say_how_to_go_on(trainer: pl.Trainer, verb: str, what: str) -> None:
         return
     callback = trainer.checkpoint_callback
     kept = getattr(callback, "last_model_path", "") or getattr(callback, "best_model_path", "")
-    line = f"{what}; no checkpoint was saved yet."
+    line = f"{what}; no checkpoint was saved yet." if verb == "fit" else f"{what}."
     if verb == "analyze":
         line = f"{what}; the same command goes on where it was."
-    elif kept:
+    elif kept and verb == "fit":
         line = f"{what}; go on with: {_command_line()} --ckpt_path {shlex.quote(kept)}"
     sys.stderr.write(f"{line}\n")
 

@@ -66,7 +66,12 @@ class CommandCLI(FulmenCLI):
                 args=arranged,
                 save_config_callback=SavedConfig,
                 trainer_defaults=defaults,
-                parser_kwargs={"prog": "fulmen", "env_prefix": PREFIX, "default_env": by_environment},
+                parser_kwargs={
+                    "prog": "fulmen",
+                    "env_prefix": PREFIX,
+                    "default_env": by_environment,
+                    "allow_abbrev": False,
+                },
             )
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
@@ -76,14 +81,14 @@ class CommandCLI(FulmenCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> pl.Trainer:
         try:
             trainer: pl.Trainer = super()._instantiate_trainer(config, callbacks)
-        except (MisconfigurationException, ValueError, TypeError) as error:
+        except (MisconfigurationException, ValueError, TypeError, ModuleNotFoundError) as error:
             raise refused_trainer(error) from error
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
         if not getattr(self.trainer, "fast_dev_run", False):
             _require_writable_roots(self.trainer)
-        if subcommand != "fit" and self._get(self.config, "ckpt_path") == "best":
+        if self._get(self.config, "ckpt_path") == "best":
             raise ConfigError(
                 "ckpt_path: 'best' is known only to the run that trained; give the path of a checkpoint."
             )

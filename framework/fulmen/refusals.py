@@ -17,6 +17,9 @@ _NO_SUCH_METRIC = re.compile(
     r"|(?P<checkpoint>`?ModelCheckpoint\(monitor='(?P<kept>.*?)'\)`? could not find)"
     r"|ReduceLROnPlateau conditioned on metric (?P<reduced>\S+) which is not available"
 )
+_BEYOND = re.compile(
+    r"restored a checkpoint with current_epoch=(\d+), but you have set Trainer\(max_epochs=(\d+)\)"
+)
 
 
 def refused_trainer(error: Exception) -> ConfigError:
@@ -50,6 +53,11 @@ def refused_run(error: Exception, trainer: pl.Trainer, verb: str) -> FulmenError
         )
         line = _no_such_metric(
             owner, missing["stopped"] or missing["kept"] or missing["reduced"], trainer.callback_metrics
+        )
+    elif found := _BEYOND.search(str(error)):
+        return ConfigError(
+            f"{verb}: the checkpoint stands at epoch {found[1]}, trainer.max_epochs is {found[2]}; there is "
+            "nothing left to train. Set trainer.max_epochs higher, or take another checkpoint."
         )
     elif isinstance(error, MisconfigurationException):
         line = f"{verb}: {first_line(error)}"

@@ -12,19 +12,35 @@ if TYPE_CHECKING:
     from fulmen_vision.classifier import ImageClassifier as ImageClassifier
     from fulmen_vision.digits import Digits as Digits
     from fulmen_vision.idx import IdxImages as IdxImages
+    from fulmen_vision.image_folder import ImageFolder as ImageFolder
     from fulmen_vision.npz import NpzImages as NpzImages
     from fulmen_vision.resnet import ResNet18 as ResNet18
     from fulmen_vision.small_cnn import SmallCNN as SmallCNN
+    from fulmen_vision.squeezenet import SqueezeNet as SqueezeNet
+    from fulmen_vision.vgg import VGG16 as VGG16
 
 _MODULES = {
     "Digits": "digits",
     "IdxImages": "idx",
     "ImageClassifier": "classifier",
+    "ImageFolder": "image_folder",
     "NpzImages": "npz",
     "ResNet18": "resnet",
     "SmallCNN": "small_cnn",
+    "SqueezeNet": "squeezenet",
+    "VGG16": "vgg",
 }
-__all__ = ["Digits", "IdxImages", "ImageClassifier", "NpzImages", "ResNet18", "SmallCNN"]
+__all__ = [
+    "VGG16",
+    "Digits",
+    "IdxImages",
+    "ImageClassifier",
+    "ImageFolder",
+    "NpzImages",
+    "ResNet18",
+    "SmallCNN",
+    "SqueezeNet",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 
-from fulmen.errors import ConfigError
+from fulmen.errors import CheckpointError, ConfigError
+from fulmen_vision.format_error import FormatError
+from fulmen_vision.state_dict_file import load_state_dict_file
 
 
 class ImageClassifier(LightningModule):
@@ -36,8 +39,14 @@ class ImageClassifier(LightningModule):
             ``--optimizer`` overrides it.
         scheduler: Makes the learning-rate schedule of the optimiser it is given, stepped after each
             epoch; None: a constant rate. ReduceLROnPlateau watches its ``monitor``, or ``val_loss``.
+        weights: A local file with a bare state dict of the network, such as torchvision's checkpoints,
+            to begin from; None: from random weights. A checkpoint of the run holds all weights itself
+            and does not ask for the file again.
+        weights_ignore: Names of layers of the network (``fc``) that ``weights`` shall not fill, such as
+            a head for other classes; None: none.
 
     Raises:
+        CheckpointError: ``weights`` is missing, damaged, or of another network (at once).
         UserError: the network's scores or the data's classes are not as many as ``num_classes``
             (when the run starts).
     """
@@ -49,15 +58,29 @@ class ImageClassifier(LightningModule):
         loss: torch.nn.Module | None = None,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
+        weights: str | None = None,
+        weights_ignore: list[str] | None = None,
     ) -> None:
         super().__init__()
         # A checkpoint must load under weights_only=True, so no module or callable may enter it. Under
         # LightningCLI the hyperparameters are the parsed config (known by its "_instantiator"): plain data,
         # from which load_from_checkpoint builds the network again. Otherwise none are kept, since
         # LightningCLI's --ckpt_path trips over hyperparameters without a class path.
-        self.save_hyperparameters(ignore=["network", "num_classes", "loss", "optimizer", "scheduler"])
+        options = ["network", "num_classes", "loss", "optimizer", "scheduler", "weights", "weights_ignore"]
+        self.save_hyperparameters(ignore=options)
         if "_instantiator" in self.hparams:
             self.save_hyperparameters()
+            # A checkpoint stands for itself: whoever loads it need not have the file it began from.
+            self.hparams.update(weights=None, weights_ignore=None)
+        if weights is None and weights_ignore:
+            raise ConfigError(
+                f"model: weights_ignore is {weights_ignore} without weights; give the file of weights too."
+            )
+        if weights is not None:
+            try:
+                load_state_dict_file(network, Path(weights), weights_ignore or ())
+            except FormatError as error:
+                raise CheckpointError(f"model: weights: {error}") from error
         self.network = network
         self.num_classes = num_classes
         self.loss = nn.CrossEntropyLoss() if loss is None else loss

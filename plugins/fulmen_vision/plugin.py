@@ -28,6 +28,18 @@ def fulmen_components() -> list[fulmen.Component]:
             summary="ResNet-18 with the parameter names of torchvision's checkpoints.",
         ),
         fulmen.Component(
+            kind="network",
+            name="vgg16",
+            target="fulmen_vision.vgg:VGG16",
+            summary="VGG-16 with the parameter names of torchvision's checkpoints.",
+        ),
+        fulmen.Component(
+            kind="network",
+            name="squeezenet",
+            target="fulmen_vision.squeezenet:SqueezeNet",
+            summary="SqueezeNet 1.0 and 1.1 with the parameter names of torchvision's checkpoints.",
+        ),
+        fulmen.Component(
             kind="data",
             name="digits",
             target="fulmen_vision.digits:Digits",
@@ -45,5 +57,12 @@ def fulmen_components() -> list[fulmen.Component]:
             name="idx",
             target="fulmen_vision.idx:IdxImages",
             summary="A folder in MNIST's file format, by default Debian's dataset-fashion-mnist.",
+        ),
+        fulmen.Component(
+            kind="data",
+            name="image_folder",
+            target="fulmen_vision.image_folder:ImageFolder",
+            summary="Image files in one folder a class, as ImageNet's; resized, cropped, normalised.",
+            extra="vision",
         ),
     ]

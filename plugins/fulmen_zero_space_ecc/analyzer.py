@@ -12,7 +12,7 @@ import pandas as pd
 import fulmen
 from fulmen import UserError
 from fulmen.errors import CheckpointError
-from fulmen_zero_space_ecc import charts, guards
+from fulmen_zero_space_ecc import charts, data_free_report, guards
 from fulmen_zero_space_ecc.distribution import (
     BINS,
     LayerDistribution,
@@ -52,6 +52,9 @@ class WeightDistribution(fulmen.Analyzer):
         before: A checkpoint of the same model, such as the one that `wot` started from, to compare
             with; None: no comparison.
         ignore: Names of modules or parameters to leave out; None: those of the checkpoint's `wot`.
+        data_free: Also search the best scales inside the box, without training, and compare what each way
+            of quantising costs. The model so quantised is written to ``data_free.ckpt`` in the run's
+            folder, which `wot` with ``scales: channel`` evaluates in 8 bits.
 
     Raises:
         UserError: there is no model, or it has weights that cannot be protected; names them.
@@ -59,11 +62,17 @@ class WeightDistribution(fulmen.Analyzer):
     Reports the scalars ``ready`` (1 or 0), ``weights``, ``held``, ``free``, ``held_outside``,
     ``held_outside_fraction``, ``padding_bytes``, and ``before/held_outside`` with ``before``; the
     tables ``layers`` and ``places``; the arrays ``held`` and ``free``, how often each of -128..127
-    occurs. The bins are those that the code of Guan et al., NeurIPS 2019, reports.
+    occurs. The bins are those that the code of Guan et al., NeurIPS 2019, reports. With ``data_free``
+    also the table ``data_free``, the signal-to-quantisation-noise ratio of each layer in dB, and its
+    means as the scalars ``sqnr/<way>``.
     """
 
     def __init__(
-        self, layout: Layout | None = None, before: str | None = None, ignore: list[str] | None = None
+        self,
+        layout: Layout | None = None,
+        before: str | None = None,
+        ignore: list[str] | None = None,
+        data_free: bool = False,
     ) -> None:
         if layout is not None:
             known = get_args(Layout)
@@ -73,6 +82,7 @@ class WeightDistribution(fulmen.Analyzer):
         self.layout = layout
         self.before = before
         self.ignore = ignore
+        self.data_free = data_free
 
     def analyze(self, context: fulmen.AnalysisContext) -> fulmen.Report:
         """Count the weights of the context's model."""
@@ -89,7 +99,7 @@ class WeightDistribution(fulmen.Analyzer):
         layers = {name: stage.layers for name, stage in stages.items()}
         counts = {place: total(layers["after"], place) for place in ("held", "free")}
         scalars = _scalars(placed, layers)
-        return fulmen.Report(
+        report = fulmen.Report(
             title=f"Weight distribution: {_verdict(scalars)} for in-place protection",
             scalars=scalars,
             tables={"places": _places(layers), "layers": _layers(layers)},
@@ -97,12 +107,19 @@ class WeightDistribution(fulmen.Analyzer):
             arrays=counts,
             findings=_findings(placed, stages),
         )
+        if self.data_free:
+            data_free_report.add(report, context, model, placed, self._ignored(state))
+        return report
 
     def _place(self, model: nn.Module, state: Mapping[str, Any] | None) -> Placement:
-        wot: Mapping[str, Any] = {"layout": "interleaved", "ignore": []} if state is None else state
-        layout = wot["layout"] if self.layout is None else self.layout
-        ignore = wot["ignore"] if self.ignore is None else self.ignore
-        return guards.place(model, layout, ignore, "weight_distribution")
+        layout: Layout = "interleaved" if state is None else state["layout"]
+        layout = layout if self.layout is None else self.layout
+        return guards.place(model, layout, self._ignored(state), "weight_distribution")
+
+    def _ignored(self, state: Mapping[str, Any] | None) -> list[str]:
+        if self.ignore is not None:
+            return self.ignore
+        return [] if state is None else list(state["ignore"])
 
     def _stage_before(self, model: nn.Module, placed: Placement, path: str) -> _Stage:
         checkpoint = fulmen.load_checkpoint(path)

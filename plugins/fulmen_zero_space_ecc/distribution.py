@@ -20,6 +20,7 @@ from fulmen_zero_space_ecc.folding import fold_
 from fulmen_zero_space_ecc.pairing import find_pairs
 from fulmen_zero_space_ecc.placement import Placement, Segment
 from fulmen_zero_space_ecc.quantization import LARGEST, max_abs_scale, quantize
+from fulmen_zero_space_ecc.scales import Scale
 from fulmen_zero_space_ecc.throttle import HIGH, LOW
 
 BINS = {"[0, 32)": (0, 32), "[32, 64)": (32, 64), "[64, 128]": (64, 129)}
@@ -35,7 +36,7 @@ class LayerDistribution:
 
     Attributes:
         name: The layer's name.
-        scale: What one step of the integers is worth.
+        scale: What one step of the integers is worth; the most of all channels, where each has its own.
         held: How often each of -128..127 occurs among the held weights; int64, shape (256,).
         free: Likewise among the free ones.
     """
@@ -47,14 +48,15 @@ class LayerDistribution:
 
 
 def distribution(
-    model: nn.Module, placed: Placement, scales: Mapping[str, float] | None = None
+    model: nn.Module, placed: Placement, scales: Mapping[str, Scale] | None = None
 ) -> list[LayerDistribution]:
     """Count the 8-bit weights of each layer of a placement.
 
     Args:
         model: The model; not changed.
         placed: Its placement.
-        scales: The scale of each weight by name; None measures them, largest magnitude over 127.
+        scales: The scale of each weight by name, as `wot` saves it; None measures them, largest
+            magnitude over 127.
 
     Raises:
         ValueError: a weight is not finite, or has no scale. Names it.
@@ -88,7 +90,7 @@ def total(layers: Iterable[LayerDistribution], place: str) -> Counts:
     return sum((getattr(layer, place) for layer in layers), start=zero)
 
 
-def _of_segment(weight: Tensor, segment: Segment, scales: Mapping[str, float] | None) -> LayerDistribution:
+def _of_segment(weight: Tensor, segment: Segment, scales: Mapping[str, Scale] | None) -> LayerDistribution:
     weight = weight.detach().cpu()
     if not torch.isfinite(weight).all():
         raise ValueError(f"{segment.name}: some weights are not finite, so that they have no 8-bit values.")
@@ -97,14 +99,13 @@ def _of_segment(weight: Tensor, segment: Segment, scales: Mapping[str, float] | 
             f"{segment.name}: the checkpoint has no frozen scale for it; it is of another model."
         )
     # A layer of zeros has no scale of its own; with any, its integers are zeros.
-    scale = (max_abs_scale(weight) if scales is None else torch.tensor(scales[segment.name])) or torch.tensor(
-        1.0
-    )
+    scale = max_abs_scale(weight) if scales is None else torch.tensor(scales[segment.name])
+    scale = torch.where(scale == 0, 1.0, scale)
     integers = quantize(weight, scale).clamp_(-LARGEST, LARGEST).to(torch.int64).flatten()
     free = torch.zeros(segment.numel, dtype=torch.bool)
     free[segment.free] = True
     name = segment.layers[0] or segment.name
-    return LayerDistribution(name, float(scale), _counts(integers[~free]), _counts(integers[free]))
+    return LayerDistribution(name, float(scale.amax()), _counts(integers[~free]), _counts(integers[free]))
 
 
 def _counts(integers: Tensor) -> Counts:

@@ -22,7 +22,7 @@ class FakeQuantizedLayer:
     """Hooks that quantise one layer's weights and input for the time of its forward pass.
 
     Attributes:
-        scale: float32, no dimensions: the frozen scale of the weights.
+        scale: float32, no dimensions or broadcastable against the weight: its frozen scale.
         free: Which of the flattened weights are free.
         ranges: The activation ranges of all layers; None leaves activations alone.
         index: This layer's place in ``ranges``.
@@ -53,15 +53,20 @@ class FakeQuantizedLayer:
         """Before ``forward``: quantise the input, and put the quantised weight over the parameter."""
         if not self.active:
             return None
-        weight: Tensor = layer.get_parameter("weight")
-        if self.throttled_in_eval and not self.training:
-            weight = throttled(weight, self.scale, self.free)
+        weight = self.weight_of(layer)
         if args:
             args = (self._quantize_input(args[0]), *args[1:])
         elif "input" in kwargs:
             kwargs = {**kwargs, "input": self._quantize_input(kwargs["input"])}
-        layer.__dict__["weight"] = fake_quantize_weight(weight, self.scale)
+        layer.__dict__["weight"] = weight
         return args, kwargs
+
+    def weight_of(self, layer: nn.Module) -> Tensor:
+        """Return the weight that the layer computes with: its parameter on the 8-bit grid."""
+        weight: Tensor = layer.get_parameter("weight")
+        if self.throttled_in_eval and not self.training:
+            weight = throttled(weight, self.scale, self.free)
+        return fake_quantize_weight(weight, self.scale)
 
     def show_parameter(self, layer: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """After ``forward``: let the parameter be seen again."""

@@ -14,6 +14,7 @@ from fulmen import UserError
 from fulmen.errors import CheckpointError, FulmenError
 from fulmen_zero_space_ecc.placement import Layout, Placement, placement
 from fulmen_zero_space_ecc.quantized_model import QuantizedModel
+from fulmen_zero_space_ecc.velocity import has_momentum
 
 _SHARDED = (FSDPStrategy, DeepSpeedStrategy, ModelParallelStrategy)
 
@@ -42,11 +43,11 @@ def restore(quantized: QuantizedModel, frozen: Mapping[str, Any]) -> None:
         ) from error
 
 
-def refuse_sharded(trainer: Trainer) -> None:
+def refuse_sharded(trainer: Trainer, owner: str = "wot") -> None:
     """Refuse strategies that cut weights into pieces: no process sees the whole arena."""
     if isinstance(trainer.strategy, _SHARDED):
         raise UserError(
-            f"wot: strategy {type(trainer.strategy).__name__} keeps only pieces of the weights in each "
+            f"{owner}: strategy {type(trainer.strategy).__name__} keeps only pieces of the weights in each "
             "process, the whole ones are needed; use trainer.strategy: ddp, or one device."
         )
 
@@ -66,9 +67,9 @@ def refuse_averages_across_start(trainer: Trainer, mode: str, start_epoch: int) 
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         name = type(callback).__name__
         averages = isinstance(callback, (WeightAveraging, StochasticWeightAveraging))
-        if averages and mode == "hinge":
+        if averages and mode != "throttle":
             raise UserError(
-                f"wot: mode hinge leaves weights outside of the box while it trains, and {name} would "
+                f"wot: mode {mode} leaves weights outside of the box while it trains, and {name} would "
                 "average them; use mode: throttle."
             )
         if isinstance(callback, StochasticWeightAveraging) and 0 < start_epoch >= callback.swa_start:
@@ -97,6 +98,16 @@ def refuse_unhooked(trainer: Trainer) -> None:
             raise UserError(
                 f"wot: optimiser {type(optimizer).__name__} has no register_step_post_hook, which holds the "
                 "weights after each step; derive it from torch.optim.Optimizer."
+            )
+
+
+def refuse_without_momentum(trainer: Trainer) -> None:
+    """Refuse optimisers that keep no velocity that could be removed."""
+    for optimizer in trainer.optimizers:
+        if not has_momentum(optimizer):
+            raise UserError(
+                f"wot: remove_outward_velocity: optimiser {type(optimizer).__name__} keeps no momentum; give "
+                "it one, or leave the option out."
             )
 
 

@@ -35,7 +35,7 @@ def pull_(weight: Tensor, scale: Tensor, free: slice, strength: float) -> None:
 
     Args:
         weight: A parameter, any shape and memory format.
-        scale: float32, no dimensions, positive; frozen.
+        scale: float32, no dimensions or broadcastable against the weight, positive; frozen.
         free: Which of the flattened weights are free.
         strength: The fraction of the excess that is taken back, in (0, 1]; 1 is the throttle.
     """

@@ -137,13 +137,21 @@ def placement(model: nn.Module, layout: Layout = "interleaved", ignore: Sequence
     weights = _weights(model, _ignored(model, ignore))
     if not weights:
         raise ValueError("the model has no convolution, linear or embedding layer to protect.")
-    size = _aligned(sum(weight.numel() for weight, _ in weights.values()))
+    shapes = [(name, tuple(layers), tuple(weight.shape)) for name, (weight, layers) in weights.items()]
+    return Placement(layout, segments_of(layout, shapes))
+
+
+def segments_of(
+    layout: Layout, weights: Sequence[tuple[str, tuple[str, ...], tuple[int, ...]]]
+) -> tuple[Segment, ...]:
+    """Return the segments of an arena of these weights, each a name, the layers that use it, a shape."""
+    numels = [torch.Size(shape).numel() for _, _, shape in weights]
+    size = _aligned(sum(numels))
     segments, offset = [], 0
-    for name, (weight, layers) in weights.items():
-        free = _free(layout, size, offset, weight.numel())
-        segments.append(Segment(name, tuple(layers), tuple(weight.shape), offset, free))
-        offset += weight.numel()
-    return Placement(layout, tuple(segments))
+    for (name, layers, shape), numel in zip(weights, numels, strict=True):
+        segments.append(Segment(name, layers, shape, offset, _free(layout, size, offset, numel)))
+        offset += numel
+    return tuple(segments)
 
 
 def _aligned(numel: int) -> int:

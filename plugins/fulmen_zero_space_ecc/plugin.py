@@ -18,6 +18,12 @@ def fulmen_components() -> list[fulmen.Component]:
             summary="Trains int8 weights whose check bits fit in place.",
         ),
         fulmen.Component(
+            kind="callback",
+            name="zero_space_ecc",
+            target="fulmen_zero_space_ecc.protection:ZeroSpaceProtection",
+            summary="Protects int8 weights against memory faults at no extra byte, and scrubs them.",
+        ),
+        fulmen.Component(
             kind="analyzer",
             name="weight_distribution",
             target="fulmen_zero_space_ecc.analyzer:WeightDistribution",
@@ -28,5 +34,27 @@ def fulmen_components() -> list[fulmen.Component]:
             name="memory_faults",
             target="fulmen_zero_space_ecc.memory_faults:MemoryFaults",
             summary="Lets bit flips fall on a model's weights, with and without protection.",
+        ),
+    ]
+
+
+@fulmen.hookimpl
+def fulmen_commands() -> list[fulmen.Command]:
+    """Name the commands."""
+    return [
+        fulmen.Command(
+            name="verify",
+            target="fulmen_zero_space_ecc.commands:verify",
+            summary="Look for wrong bits in a protected file.",
+        ),
+        fulmen.Command(
+            name="repair",
+            target="fulmen_zero_space_ecc.commands:repair",
+            summary="Mend a protected file in place.",
+        ),
+        fulmen.Command(
+            name="export",
+            target="fulmen_zero_space_ecc.commands:export",
+            summary="Save what a protected file stands for as a plain state dict.",
         ),
     ]

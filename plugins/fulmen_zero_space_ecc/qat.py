@@ -16,6 +16,7 @@ from fulmen_zero_space_ecc import guards
 from fulmen_zero_space_ecc.placement import Layout, Segment
 from fulmen_zero_space_ecc.quantized_model import QuantizedModel
 from fulmen_zero_space_ecc.saved_state import STATE_KEY
+from fulmen_zero_space_ecc.scales import Granularity, largest
 from fulmen_zero_space_ecc.starting import restart_averages, start
 
 
@@ -30,6 +31,7 @@ class QuantizationAwareTraining(Callback):
         activations: Quantise the input of each layer to 8 bits as well.
         activation_decay: The decay of the moving average of activation ranges, in [0, 1).
         ignore: Names of modules or parameters of the model to leave as they are.
+        scales: ``layer``, one scale a layer; or ``channel``, one for each output channel.
 
     Raises:
         UserError: an option is out of range.
@@ -44,7 +46,10 @@ class QuantizationAwareTraining(Callback):
         activations: bool = True,
         activation_decay: float = 0.999,
         ignore: list[str] | None = None,
+        scales: Granularity = "layer",
     ) -> None:
+        known = get_args(Granularity)
+        guards.require("scales", scales, scales in known, f"one of {', '.join(known)}")
         guards.require("layout", layout, layout in get_args(Layout), f"one of {', '.join(get_args(Layout))}")
         guards.require("start_epoch", start_epoch, start_epoch >= 0, "0 or more")
         guards.require(
@@ -55,6 +60,7 @@ class QuantizationAwareTraining(Callback):
         self.activations = activations
         self.activation_decay = activation_decay
         self.ignore = list(ignore or ())
+        self.scales: Granularity = scales
         self.trained = False
         self._quantized: QuantizedModel | None = None
         self._saved: dict[str, Any] | None = None
@@ -74,7 +80,7 @@ class QuantizationAwareTraining(Callback):
     def on_frozen(self, quantized: QuantizedModel) -> None:
         """Act on the weights at the instant at which the scales are frozen."""
 
-    def on_step(self, quantized: QuantizedModel, segments: list[Segment]) -> None:
+    def on_step(self, quantized: QuantizedModel, segments: list[Segment], optimizer: Optimizer) -> None:
         """Act on the weights that an optimiser has just stepped."""
 
     # State.
@@ -204,6 +210,7 @@ class QuantizationAwareTraining(Callback):
             activation_decay=self.activation_decay,
             device=next(pl_module.parameters()).device,
             throttled_in_eval=self.throttled_in_eval,
+            scales=self.scales,
         )
         if self._saved is not None and self._saved["frozen"] is not None:
             guards.restore(self._quantized, self._saved["frozen"])
@@ -219,13 +226,13 @@ class QuantizationAwareTraining(Callback):
         restart_averages(trainer, pl_module)
         for logger in trainer.loggers:
             scales = quantized.state_dict()["scales"].items()
-            values = {f"fulmen/zero_space_ecc/scale/{name}": scale for name, scale in scales}
+            values = {f"fulmen/zero_space_ecc/scale/{name}": largest(scale) for name, scale in scales}
             logger.log_metrics(values, step=trainer.global_step)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self.live is not None:
             self.live.hold_normalisations()
-            self.on_step(self.live, self.stepped_by(optimizer))
+            self.on_step(self.live, self.stepped_by(optimizer), optimizer)
 
     def _release(self, pl_module: LightningModule) -> None:
         while self._handles:
@@ -250,6 +257,8 @@ class QuantizationAwareTraining(Callback):
         self._evaluate_quantized(trainer, pl_module)
 
     def _evaluate_quantized(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if any(getattr(callback, "serves_weights", False) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+            return  # zero_space_ecc computes with these weights, from protected bytes
         self._forget_other_models(pl_module)
         frozen = self._saved is not None and self._saved["frozen"] is not None
         if frozen and trainer.state.fn != TrainerFn.FITTING:

@@ -32,7 +32,7 @@ def quantize(weight: Tensor, scale: Tensor) -> Tensor:
 
     Args:
         weight: Floating point, any shape.
-        scale: float32, no dimensions, positive.
+        scale: float32, no dimensions or broadcastable against the weight, positive.
     """
     return torch.round(_at_least_float32(weight.detach()) / scale)
 
@@ -42,7 +42,8 @@ def fake_quantize_weight(weight: Tensor, scale: Tensor) -> Tensor:
 
     Args:
         weight: Floating point, any shape.
-        scale: float32, no dimensions, positive. Weights beyond 127 times the scale saturate.
+        scale: float32, no dimensions or broadcastable, positive. Weights beyond 127 times the scale
+            saturate.
     """
     rounded = quantize(weight, scale).clamp_(-LARGEST, LARGEST) * scale
     return _straight_through(weight, rounded)

@@ -10,13 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from fulmen_zero_space_ecc.admm import penalty_gradient, update_
+from fulmen_zero_space_ecc.data_free import best_scale
 from fulmen_zero_space_ecc.fake_quantized import FakeQuantizedLayer
 from fulmen_zero_space_ecc.folding import fold_, pin_, pinned_parameters
 from fulmen_zero_space_ecc.hinge import outside, pull_, put_back_
 from fulmen_zero_space_ecc.pairing import Pair, find_pairs
 from fulmen_zero_space_ecc.placement import Placement, Segment
 from fulmen_zero_space_ecc.quantization import LARGEST, ActivationRanges, max_abs_scale, quantize
+from fulmen_zero_space_ecc.scales import Granularity, Scale, blank, channel_axis, granularity_of
 from fulmen_zero_space_ecc.throttle import count_outside, throttle_, throttled
+from fulmen_zero_space_ecc.velocity import remove_outward_
 
 
 class QuantizedModel:
@@ -32,6 +36,7 @@ class QuantizedModel:
         activation_decay: The decay of the moving average of the activation ranges, in [0, 1).
         device: Where the model computes.
         throttled_in_eval: Whether layers show throttled weights while not training.
+        scales: One scale a layer, or one for each output channel.
     """
 
     def __init__(
@@ -43,8 +48,10 @@ class QuantizedModel:
         activation_decay: float,
         device: torch.device,
         throttled_in_eval: bool = False,
+        scales: Granularity = "layer",
     ) -> None:
         self.model = model
+        self.granularity: Granularity = scales
         self.placement = placement
         self.started = False
         self.pairs: list[Pair] = []
@@ -53,7 +60,7 @@ class QuantizedModel:
         self._ranges = ActivationRanges(len(owners), activation_decay, device)
         self._layers = {
             layer: FakeQuantizedLayer(
-                scale=torch.full((), torch.nan, device=device),
+                scale=blank(self.weights[segment.name], model.get_submodule(layer), scales).to(device),
                 free=segment.free,
                 ranges=self._ranges if activations else None,
                 index=index,
@@ -62,6 +69,7 @@ class QuantizedModel:
             for index, (layer, segment) in enumerate(owners)
         }
         self._handles: list[RemovableHandle] = []
+        self._admm: dict[str, tuple[Tensor, Tensor]] = {}  # Z and U, from the first step of mode admm on
 
     # How it computes.
 
@@ -115,19 +123,33 @@ class QuantizedModel:
             changed += [*convolution.parameters(), *normalisation.parameters()]
         return changed
 
-    def measure_scales(self) -> dict[str, float]:
-        """Return the scale of each weight: its largest magnitude divided by 127.
+    def measure_scales(self) -> dict[str, Scale]:
+        """Return the scale of each weight, as it is saved.
+
+        One a layer is its largest magnitude divided by 127. Those of the channels are searched so
+        that the least is lost inside the box (`data_free`): with the largest magnitude of each channel
+        on 127, ten times as many weights would be large.
 
         Raises:
             ValueError: all weights of a layer are 0, or one is not finite. Names the layer.
         """
-        return {name: _scale(name, weight) for name, weight in self.weights.items()}
+        return {segment.name: self._measured(segment) for segment in self.placement.segments}
 
-    def freeze(self, scales: Mapping[str, float]) -> None:
+    def _measured(self, segment: Segment) -> Scale:
+        weight = self.weights[segment.name]
+        of_layer = _scale(segment.name, weight)
+        if self.granularity == "layer":
+            return of_layer
+        axis = channel_axis(self.model.get_submodule(segment.layers[0]))
+        held = segment.held_mask().to(weight.device)
+        found: Scale = best_scale(weight, held, "channel", axis).tolist()
+        return found
+
+    def freeze(self, scales: Mapping[str, Scale]) -> None:
         """Fix the scales, by name of the weight, and compute in 8 bits from now on."""
         for segment in self.placement.segments:
             for layer in segment.layers:
-                self._layers[layer].scale.fill_(scales[segment.name])
+                self._layers[layer].scale.copy_(torch.tensor(scales[segment.name]))
                 self._layers[layer].active = True
         self.started = True
 
@@ -144,7 +166,7 @@ class QuantizedModel:
         return [parameter for pair in self._pair_modules() for parameter in pinned_parameters(*pair)]
 
     def scale(self, segment: Segment) -> Tensor:
-        """Return the frozen scale of a weight: float32, no dimensions, on the weight's device."""
+        """Return the frozen scale of a weight: float32, no dimensions or broadcastable, on its device."""
         return self._layers[segment.layers[0]].scale.to(self.weights[segment.name].device)
 
     def throttle_(self, segments: Iterable[Segment] | None = None) -> None:
@@ -156,6 +178,46 @@ class QuantizedModel:
         """Move weights outside of their boxes a part of the way back."""
         for segment in self.placement.segments if segments is None else segments:
             pull_(self.weights[segment.name], self.scale(segment), segment.free, strength)
+
+    def remove_outward_(self, optimizer: torch.optim.Optimizer, segments: Iterable[Segment]) -> None:
+        """Take away the velocity that an optimiser would carry throttled weights out of their boxes by."""
+        maximizing = {
+            id(p) for group in optimizer.param_groups if group.get("maximize") for p in group["params"]
+        }
+        for segment in segments:
+            weight = self.weights[segment.name]
+            state = optimizer.state.get(weight, {})
+            remove_outward_(weight, self.scale(segment), segment.free, state, id(weight) in maximizing)
+
+    def penalise_(self, rho: float, segments: Iterable[Segment]) -> None:
+        """Add ADMM's penalty to the gradients of those weights that have one."""
+        for segment in segments:
+            weight = self.weights[segment.name]
+            if weight.grad is not None and segment.name in self._admm:
+                weight.grad += penalty_gradient(*self._admm[segment.name], weight, rho)
+
+    def update_admm_(self, segments: Iterable[Segment]) -> None:
+        """Update ADMM's projected weights and dual after a step of the optimiser."""
+        for segment in segments:
+            weight = self.weights[segment.name].detach()
+            projected, dual = self._admm.setdefault(
+                segment.name, (torch.zeros_like(weight), torch.zeros_like(weight))
+            )
+            update_(projected, dual, weight, self.scale(segment), segment.free)
+
+    def admm_state(self) -> dict[str, dict[str, Tensor]]:
+        """Return ADMM's projected weights and dual by name of the weight, on the CPU."""
+        return {
+            name: {"projected": projected.cpu().clone(), "dual": dual.cpu().clone()}
+            for name, (projected, dual) in self._admm.items()
+        }
+
+    def load_admm_state(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go on with what `admm_state` returned."""
+        for name, parts in state.items():
+            weight = self.weights[name].detach()
+            projected, dual = (torch.empty_like(weight).copy_(parts[p]) for p in ("projected", "dual"))
+            self._admm[name] = (projected, dual)
 
     def count_outside(self, segments: Iterable[Segment] | None = None) -> dict[str, Tensor]:
         """Count the held weights outside [-64, 63], by name of the weight; int64 on the device."""
@@ -175,9 +237,9 @@ class QuantizedModel:
     # How it is kept.
 
     def state_dict(self) -> dict[str, Any]:
-        """Return scales, activation ranges and folded pairs as plain numbers and strings."""
+        """Return scales, activation ranges and folded pairs as plain numbers, lists and strings."""
         return {
-            "scales": {segment.name: float(self.scale(segment)) for segment in self.placement.segments},
+            "scales": {segment.name: self.scale(segment).tolist() for segment in self.placement.segments},
             "activation_ranges": dict(zip(self._layers, self._ranges.largest.tolist(), strict=True)),
             "activation_updates": dict(zip(self._layers, self._ranges.updates.tolist(), strict=True)),
             "folded": {pair.convolution: pair.normalisation for pair in self.pairs},
@@ -193,6 +255,12 @@ class QuantizedModel:
         if differing:
             raise ValueError(
                 f"the frozen scales are of another model; weights that differ: {', '.join(differing[:10])}"
+            )
+        theirs = {granularity_of(scale) for scale in state["scales"].values()}
+        if theirs != {self.granularity}:
+            raise ValueError(
+                f"the frozen scales are one a {theirs.pop()}, one a {self.granularity} is asked for; set "
+                "scales to the checkpoint's"
             )
         self.pairs = [Pair(convolution, norm) for convolution, norm in state["folded"].items()]
         for index, layer in enumerate(self._layers):

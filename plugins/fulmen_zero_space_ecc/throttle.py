@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fulmen_zero_space_ecc.quantization import LARGEST, quantize
+from fulmen_zero_space_ecc.scales import flat_scale
 
 LOW, HIGH = -64, 63
 
@@ -22,14 +23,17 @@ def throttle_(weight: Tensor, scale: Tensor, free: slice) -> None:
 
     Args:
         weight: Floating point, any shape and memory format; changed in place.
-        scale: float32, no dimensions, positive; frozen. A scale that follows the weights would
-            shrink with them, and make new large weights of those that were left alone.
+        scale: float32, no dimensions or broadcastable against the weight, positive; frozen. A scale
+            that follows the weights would shrink with them, and make new large weights of those that
+            were left alone.
         free: Which of the flattened weights are free: these are clamped to [-127, 127] times the
             scale, all others to [-64, 63] times the scale. NaN stays NaN.
     """
     flat = weight.detach().reshape(-1)  # shares memory, unless the memory format is another
-    loose = flat[free].clamp(-LARGEST * scale, LARGEST * scale)
-    flat.clamp_(LOW * scale, HIGH * scale)
+    steps = flat_scale(scale, weight)
+    widest = LARGEST * (steps[free] if steps.dim() else steps)
+    loose = _clamped(flat[free], -widest, widest)
+    flat.copy_(_clamped(flat, LOW * steps, HIGH * steps))
     flat[free] = loose
     if flat.data_ptr() != weight.data_ptr():
         weight.copy_(flat.view(weight.shape))
@@ -51,3 +55,8 @@ def count_outside(weight: Tensor, scale: Tensor, free: slice) -> Tensor:
     integers = quantize(weight, scale).reshape(-1)
     outside = ~((integers >= LOW) & (integers <= HIGH))
     return outside.sum() - outside[free].sum()
+
+
+def _clamped(flat: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    # Bounds with dimensions would lift a bfloat16 weight to float32; rounded first, they give the same.
+    return flat.clamp(low.to(flat.dtype), high.to(flat.dtype)) if low.dim() else flat.clamp(low, high)

@@ -109,3 +109,54 @@ def test_a_class_that_nobody_vouches_for_is_not_imported(run_fulmen, checkpoint,
     assert ran.status == 2
     assert "name the class 'canary_module.Canary', which no installed plugin registers" in ran.stderr
     assert "canary_module" not in sys.modules
+
+
+MINE = """
+from lightning.pytorch.demos.boring_classes import BoringModel
+
+class Mine(BoringModel):
+    def __init__(self, width: int = 3):
+        super().__init__()
+        self.save_hyperparameters()
+"""
+BORING = "lightning.pytorch.demos.boring_classes"
+
+
+@pytest.fixture
+def own(run_fulmen, tmp_path):
+    """A checkpoint of a model in the working directory, and the config that made it."""
+    (tmp_path / "mine_kept.py").write_text(MINE)
+    trainer = {**TRAINER, "limit_train_batches": 2, "limit_val_batches": 0, "limit_test_batches": 1}
+    config = {
+        "model": {"class_path": "mine_kept.Mine", "init_args": {"width": 4}},
+        "data": f"{BORING}.BoringDataModule",
+        "trainer": trainer,
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
+    ran = run_fulmen("fit", "--config=own.yaml", "--quiet")
+    assert ran.status == 0, ran.stderr
+    (path,) = tmp_path.glob("checkpoints/*.ckpt")
+    sys.modules.pop("mine_kept", None)
+    yield path
+    sys.modules.pop("mine_kept", None)
+
+
+@pytest.mark.parametrize("verb", ["fit", "test"])
+def test_a_class_that_the_user_names_too_is_vouched_for(run_fulmen, own, verb):
+    ran = run_fulmen(verb, "--config=own.yaml", f"--ckpt_path={own}", "--trainer.max_epochs=2", "--quiet")
+
+    assert ran.status == 0, ran.stderr
+
+
+def test_a_checkpoint_of_another_class_is_told_by_its_weights(run_fulmen, own):
+    """The other class is nobody's to import, and need not be."""
+    (own.parent.parent / "mine_kept.py").write_text("raise SystemExit('imported')")
+
+    ran = run_fulmen(
+        *("test", f"--ckpt_path={own}", "--model=image_classifier", "--quiet", "--trainer.logger=false"),
+        *("--model.network=small_cnn", "--model.num_classes=10", "--data=digits"),
+    )
+
+    assert ran.status == 2
+    assert "a checkpoint of another model (Mine) than ImageClassifier as configured" in ran.stderr
+    assert "mine_kept" not in sys.modules

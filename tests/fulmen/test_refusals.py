@@ -52,3 +52,36 @@ def test_a_script_gets_what_lightning_raises(tmp_path, monkeypatch):
             trainer_defaults={"callbacks": EarlyStopping("val_los")},
             save_config_callback=None,
         )
+
+
+def test_a_checkpoint_beyond_the_last_epoch_is_refused_with_the_remedy(installed, run_fulmen, tmp_path):
+    installed("good")
+    assert run_fulmen(*FIT, "--trainer.max_epochs=3").status == 0
+
+    ran = run_fulmen(*FIT, "--trainer.max_epochs=1", "--ckpt_path=last")
+
+    assert ran.status == 2
+    assert ran.stderr.splitlines()[-1].startswith("error: fit: the checkpoint stands at epoch 2, ")
+    assert "Set trainer.max_epochs higher" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--ckpt_path=best", "error: ckpt_path: 'best' is known only to the run that trained"),
+        ("--ckpt_path=hpc", 'error: ckpt_path: `.fit(ckpt_path="hpc")` is set but no HPC checkpoint'),
+        ("--trainer.accelerator=tpu", "error: trainer: "),
+        (
+            "--trainer.max_epoch=3",
+            "error: --trainer.max_epoch: no such option; did you mean '--trainer.max_epochs'",
+        ),
+    ],
+)
+def test_what_only_lightning_could_refuse_is_one_line(option, line, installed, run_fulmen):
+    installed("good")
+
+    ran = run_fulmen(*FIT, option)
+
+    assert ran.status == 2
+    assert ran.stderr.splitlines()[-1].startswith(line), ran.stderr
+    assert "Traceback" not in ran.stderr

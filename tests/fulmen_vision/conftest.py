@@ -74,6 +74,30 @@ def medmnist_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write a folder in ImageNet's layout: colour JPEGs of several sizes, and one PNG in gray."""
+    from PIL import Image
+
+    def write(parts: tuple[str, ...] = ("train", "val", "test"), classes: int = 3, each: int = 4) -> Path:
+        folder = tmp_path / "images"
+        noise = np.random.Generator(np.random.PCG64(7))
+        for part in parts:
+            for label in range(classes):
+                where = folder / part / f"n{label:08}"
+                where.mkdir(parents=True)
+                for number in range(each):
+                    size = (14 + 5 * number, 20, 3)
+                    pixels = noise.integers(0, 80, size, dtype=np.uint8)
+                    pixels[:, :, label % 3] += 150  # the class shows as a colour
+                    Image.fromarray(pixels).save(where / f"{part}_{number}.JPEG", quality=90)
+        Image.fromarray(np.full((16, 16), 99, np.uint8)).save(folder / parts[0] / "n00000000" / "gray.png")
+        (folder / parts[0] / "n00000000" / "notes.txt").write_text("not an image")
+        return folder
+
+    return write
+
+
 def npy_bytes(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array)

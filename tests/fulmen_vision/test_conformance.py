@@ -31,6 +31,20 @@ class TestResNet18(NetworkConformance):
     output_shape = (2, 5)
 
 
+class TestVGG16(NetworkConformance):
+    component = "vision.vgg16"
+    input_shape = (2, 1, 16, 16)
+    init_args = {"in_channels": 1, "num_classes": 5, "head_width": 16, "images": "small"}
+    output_shape = (2, 5)
+
+
+class TestSqueezeNet(NetworkConformance):
+    component = "vision.squeezenet"
+    input_shape = (2, 3, 32, 32)
+    init_args = {"num_classes": 5, "variant": "squeezenet1_1"}
+    output_shape = (2, 5)
+
+
 class TestDigits(DataConformance):
     component = "vision.digits"
 
@@ -49,3 +63,11 @@ class TestIdx(DataConformance):
     @pytest.fixture(autouse=True)
     def _folder(self, mnist_folder):
         self.init_args = {"folder": str(mnist_folder(packed=True))}
+
+
+class TestImageFolder(DataConformance):
+    component = "vision.image_folder"
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, image_folder):
+        self.init_args = {"folder": str(image_folder()), "resize": 12, "crop": 8, "batch_size": 4}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fulmen_vision import ResNet18, SmallCNN
+from fulmen_vision import VGG16, ResNet18, SmallCNN, SqueezeNet
 
 
 def torchvision_resnet18(classes: int = 1000) -> dict[str, tuple[int, ...]]:
@@ -117,3 +117,132 @@ def test_small_cnn_takes_any_size_from_8(shape, channels, classes, width):
     network = SmallCNN(channels, classes, width)
 
     assert network(torch.zeros(2, channels, *shape)).shape == (2, classes)
+
+
+def torchvision_vgg16(classes: int = 1000) -> dict[str, tuple[int, ...]]:
+    """Name to shape, in the order of torchvision's checkpoint, written out from the paper's column D."""
+    places = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)  # the other places: ReLU and poolings
+    widths = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for place, outputs, inputs in zip(places, widths, (3, *widths), strict=False):
+        shapes |= {f"features.{place}.weight": (outputs, inputs, 3, 3), f"features.{place}.bias": (outputs,)}
+    for place, outputs, inputs in ((0, 4096, 25088), (3, 4096, 4096), (6, classes, 4096)):
+        shapes |= {f"classifier.{place}.weight": (outputs, inputs), f"classifier.{place}.bias": (outputs,)}
+    return shapes
+
+
+def torchvision_squeezenet(variant: str) -> dict[str, tuple[int, ...]]:
+    """Name to shape, in the order of torchvision's checkpoints, from table 1 and its successor."""
+    fires, first = {
+        "squeezenet1_0": ({3: 16, 4: 16, 5: 32, 7: 32, 8: 48, 9: 48, 10: 64, 12: 64}, (96, 3, 7, 7)),
+        "squeezenet1_1": ({3: 16, 4: 16, 6: 32, 7: 32, 9: 48, 10: 48, 11: 64, 12: 64}, (64, 3, 3, 3)),
+    }[variant]
+    shapes = {"features.0.weight": first, "features.0.bias": first[:1]}
+    inputs = first[0]
+    for place, squeezed in fires.items():
+        for part, shape in (
+            ("squeeze", (squeezed, inputs, 1, 1)),
+            ("expand1x1", (4 * squeezed, squeezed, 1, 1)),
+            ("expand3x3", (4 * squeezed, squeezed, 3, 3)),
+        ):
+            shapes |= {
+                f"features.{place}.{part}.weight": shape,
+                f"features.{place}.{part}.bias": shape[:1],
+            }
+        inputs = 8 * squeezed
+    return shapes | {"classifier.1.weight": (1000, 512, 1, 1), "classifier.1.bias": (1000,)}
+
+
+def shapes_of(network: torch.nn.Module) -> list[tuple[str, tuple[int, ...]]]:
+    return [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
+
+
+def test_vgg16_has_the_names_and_shapes_of_torchvision_in_order():
+    with torch.device("meta"):
+        network = VGG16()
+
+    assert shapes_of(network) == list(torchvision_vgg16().items())
+    assert weights(network) == 138_357_544
+    assert len(network.features) == 31
+
+
+def test_vgg16_shrinks_as_the_paper_says():
+    sizes = []
+    network = VGG16(head_width=8, num_classes=3).eval()
+    for layer in network.features:
+        if isinstance(layer, torch.nn.MaxPool2d):
+            layer.register_forward_hook(lambda _, __, output: sizes.append(tuple(output.shape[1:])))
+
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 3)
+
+    assert sizes == [(64, 112, 112), (128, 56, 56), (256, 28, 28), (512, 14, 14), (512, 7, 7)]
+
+
+def test_a_small_vgg16_differs_from_torchvisions_in_its_head_alone():
+    network = VGG16(num_classes=10, head_width=512, images="small")
+    expected = torchvision_vgg16(classes=10)
+    changed = {name for name, shape in shapes_of(network) if shape != expected[name]}
+
+    assert changed == {f"classifier.{n}" for n in ("0.weight", "0.bias", "3.weight", "3.bias", "6.weight")}
+    assert network.classifier[0].weight.shape == (512, 512)
+    for size in (16, 28, 64):
+        assert network(torch.zeros(2, 3, size, size)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(("variant", "count"), [("squeezenet1_0", 1_248_424), ("squeezenet1_1", 1_235_496)])
+def test_squeezenet_has_the_names_and_shapes_of_torchvision_in_order(variant, count):
+    network = SqueezeNet(variant=variant)
+
+    assert shapes_of(network) == list(torchvision_squeezenet(variant).items())
+    assert weights(network) == count
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ("squeezenet1_0", [(96, 54, 54), (256, 27, 27), (512, 13, 13)]),
+        ("squeezenet1_1", [(64, 55, 55), (128, 27, 27), (256, 13, 13)]),
+    ],
+)
+def test_squeezenet_shrinks_as_published(variant, expected):
+    sizes = []
+    network = SqueezeNet(variant=variant).eval()
+    for layer in network.features:
+        if isinstance(layer, torch.nn.MaxPool2d):
+            layer.register_forward_hook(lambda _, __, output: sizes.append(tuple(output.shape[1:])))
+
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
+
+    assert sizes == expected
+
+
+def test_a_fire_module_is_the_papers_formula():
+    fire = SqueezeNet(in_channels=1, num_classes=2).features[3]
+    x = torch.randn(2, 96, 5, 5, generator=torch.Generator().manual_seed(0))
+    conv = torch.nn.functional.conv2d
+
+    squeezed = conv(x, fire.squeeze.weight, fire.squeeze.bias).relu()
+    narrow = conv(squeezed, fire.expand1x1.weight, fire.expand1x1.bias).relu()
+    wide = conv(squeezed, fire.expand3x3.weight, fire.expand3x3.bias, padding=1).relu()
+
+    torch.testing.assert_close(fire(x), torch.cat([narrow, wide], 1))
+
+
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        ({}, 21),
+        ({"variant": "squeezenet1_1"}, 17),
+        ({"stem": "small"}, 8),
+        ({"stem": "small", "variant": "squeezenet1_1"}, 8),
+    ],
+)
+def test_squeezenet_takes_images_from_the_size_that_it_says(options, least):
+    network = SqueezeNet(num_classes=4, **options)
+
+    assert network(torch.zeros(2, 3, least, least)).shape == (2, 4)
+    if "stem" not in options:
+        with pytest.raises(RuntimeError):
+            network(torch.zeros(2, 3, least - 1, least - 1))

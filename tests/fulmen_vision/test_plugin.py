@@ -18,9 +18,12 @@ def test_the_components_are_those_of_the_docs():
         ("model", "image_classifier"),
         ("network", "small_cnn"),
         ("network", "resnet18"),
+        ("network", "vgg16"),
+        ("network", "squeezenet"),
         ("data", "digits"),
         ("data", "npz"),
         ("data", "idx"),
+        ("data", "image_folder"),
     }
 
 

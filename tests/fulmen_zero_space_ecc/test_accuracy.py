@@ -26,3 +26,16 @@ def test_wot_costs_less_than_half_a_point(table, mode, layout):
 def test_without_it_large_weights_stay_and_clamping_them_afterwards_costs_more(table):
     assert table["qat"]["large_at_end"] > 1000
     assert table["qat, clamped at the end"]["mean"] < table["wot throttle paper"]["mean"] - 0.3
+
+
+@pytest.mark.parametrize("variant", ["velocity", "channel"])
+def test_the_variants_cost_no_more(table, variant):
+    line = table[f"wot {variant} interleaved"]
+    assert line["minus_qat"] > -0.3
+    assert line["large_at_end"] == 0
+
+
+def test_admm_leaves_weights_outside_and_costs_more(table):
+    admm, throttle = table["wot admm interleaved"], table["wot throttle interleaved"]
+    assert admm["large_at_end"] > 50
+    assert admm["mean"] < throttle["mean"]

@@ -19,6 +19,11 @@ class TestWotHinge(CallbackConformance):
     init_args = {"mode": "hinge", "layout": "paper"}
 
 
+class TestWotAdmm(CallbackConformance):
+    component = "zero_space_ecc.wot"
+    init_args = {"mode": "admm", "scales": "channel"}
+
+
 class TestWeightDistribution(AnalyzerConformance):
     component = "zero_space_ecc.weight_distribution"
 
@@ -44,3 +49,12 @@ class TestMemoryFaultsInFloats(AnalyzerConformance):
 class TestMemoryFaultsInActivations(AnalyzerConformance):
     component = "zero_space_ecc.memory_faults"
     init_args = {"faults_in": "activations", "trials": 11, "half_width": None, "rates": [0.001]}
+
+
+class TestWeightDistributionDataFree(AnalyzerConformance):
+    component = "zero_space_ecc.weight_distribution"
+    init_args = {"data_free": True}
+
+
+class TestZeroSpaceEcc(CallbackConformance):
+    component = "zero_space_ecc.zero_space_ecc"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 from wot_toys import LAYOUTS, ToyClassifier, ToyNet, digits, trainer
+from wot_toys import outside as outside_box
 
 import fulmen
 from fulmen import UserError
@@ -20,12 +21,12 @@ from fulmen_zero_space_ecc.distribution import BINS, distribution, folded_copy, 
 from fulmen_zero_space_ecc.placement import placement
 
 
-def analyze(model, checkpoint=None, runner=None, **options):
+def analyze(model, checkpoint=None, runner=None, folder=None, **options):
     context = fulmen.AnalysisContext(
         model=model,
         datamodule=None,
         runner=runner,
-        run_dir=Path(),
+        run_dir=folder or Path(),
         seed=0,
         device=torch.device("cpu"),
         checkpoint=checkpoint,
@@ -212,3 +213,72 @@ def test_the_shipped_configs_run_and_find_the_model_ready(run_fulmen, repository
     report = json.loads((tmp_path / "report/report/report.json").read_text())
     assert report["scalars"]["ready"] == 1
     assert report["scalars"]["before/held_outside"] > 0
+
+    searched = run_fulmen("analyze", "--config", configs / "digits_data_free.yaml", "--run", "data_free")
+    assert searched.status == 0, searched.stderr
+    scalars = json.loads((tmp_path / "data_free/report/report.json").read_text())["scalars"]
+    assert scalars["sqnr/box_channel"] > scalars["sqnr/box_layer"] > scalars["sqnr/clip_layer"]
+    in_8_bits = ["--trainer.callbacks=wot", "--trainer.callbacks.scales=channel"]
+    tested = run_fulmen(
+        *("test", "--config", repository / "configs/vision/digits.yaml", *in_8_bits),
+        *("--ckpt_path", tmp_path / "data_free/data_free.ckpt", "--trainer.logger=false"),
+    )
+    assert tested.status == 0, tested.stderr
+    assert "test_acc" in tested.stdout
+
+
+# Data-free.
+
+WAYS = ["int8 layer", "int8 channel", "clip layer", "box layer", "box channel"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_data_free_compares_the_ways_and_leaves_a_checkpoint_that_is_tested_in_8_bits(
+    checkpoints, layout, tmp_path
+):
+    model, checkpoint = loaded(checkpoints / "plain.ckpt")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    report = analyze(model, checkpoint, folder=tmp_path, layout=layout, data_free=True)
+
+    table = report.tables["data_free"]
+    assert list(table.columns) == ["layer", *WAYS]
+    assert table["layer"].tolist() == ["network.stem.0", "network.depthwise", "network.head"]
+    assert report.scalars["sqnr/box_channel"] == pytest.approx(table["box channel"].mean())
+    assert report.scalars["sqnr/int8_channel"] > report.scalars["sqnr/box_channel"] > 25
+    assert "Data-free: with the best scale of each channel" in report.findings[-1]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+    # Lightning and wot read what it wrote; its weights lie in the box and on the grid.
+    wot = WeightDistributionTraining(layout=layout, scales="channel")
+    prepared = ToyClassifier.load_from_checkpoint(tmp_path / "data_free.ckpt")
+    (found,) = trainer([wot]).test(
+        ToyClassifier(), digits(256, 384), tmp_path / "data_free.ckpt", verbose=False
+    )
+    assert outside_box(prepared, wot) == 0
+    (float_test,) = trainer([]).test(
+        ToyClassifier(), digits(256, 384), checkpoints / "plain.ckpt", verbose=False
+    )
+    assert abs(found["test_loss"] - float_test["test_loss"]) < 0.1
+    assert found["test_loss"] != float_test["test_loss"]
+    again = analyze(*loaded(tmp_path / "data_free.ckpt"))
+    assert again.scalars["ready"] == 1
+    assert analyze(model, checkpoint, layout=layout).scalars["ready"] == 0
+
+
+def test_data_free_needs_weights(tmp_path):
+    model = ToyClassifier()
+    for parameter in model.parameters():
+        parameter.data.zero_()
+    with pytest.raises(UserError, match="data_free: all weights are 0; load a trained model"):
+        analyze(model, folder=tmp_path, data_free=True)
+    assert not any(tmp_path.iterdir())
+
+
+def test_data_free_keeps_what_was_ignored(checkpoints, tmp_path):
+    model, checkpoint = loaded(checkpoints / "plain.ckpt")
+    analyze(model, checkpoint, folder=tmp_path, data_free=True, ignore=["network.head"])
+    saved = torch.load(tmp_path / "data_free.ckpt", weights_only=True)
+
+    assert saved["callbacks"]["zero_space_ecc.wot"]["ignore"] == ["network.head"]
+    assert torch.equal(saved["state_dict"]["network.head.weight"], model.network.head.weight)

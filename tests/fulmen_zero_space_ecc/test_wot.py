@@ -197,7 +197,9 @@ def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(mode, save_at_step
 
     saved = ToyClassifier.load_from_checkpoint(path)
     state = torch.load(path, weights_only=True)["callbacks"][wot.state_key]
-    assert bool(state.get("outside")) == (mode == "hinge")  # clamped in the checkpoint, put back by the run
+    assert bool(state.get("outside")) == (
+        mode != "throttle"
+    )  # clamped in the checkpoint, put back by the run
     assert same_weights(straight, resumed)
     assert not same_weights(saved, resumed)
     assert wot.state_dict()["frozen"] == straight_wot.state_dict()["frozen"]
@@ -462,10 +464,16 @@ def test_large_weights_are_logged(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "clamp"}, "mode is 'clamp'; one of throttle, hinge"),
+        ({"mode": "clamp"}, "mode is 'clamp'; one of throttle, hinge, admm"),
         ({"layout": "planes"}, "layout is 'planes'; one of interleaved, paper"),
         ({"start_epoch": -1}, "start_epoch is -1; 0 or more"),
         ({"hinge_strength": 0.0}, "hinge_strength is 0.0; above 0 and at most 1"),
+        ({"scales": "row"}, "scales is 'row'; one of layer, channel"),
+        ({"admm_rho": 0.0}, "admm_rho is 0.0; a number above 0"),
+        (
+            {"remove_outward_velocity": True, "mode": "hinge"},
+            "remove_outward_velocity needs mode throttle, mode is hinge",
+        ),
         ({"activation_decay": 1.0}, "activation_decay is 1.0; at least 0 and below 1"),
     ],
 )

@@ -12,9 +12,9 @@ from wot_toys import LAYOUTS, MODES, ToyClassifier, digits, outside, trainer
 from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
 
 
-def train(mode: str, layout: str) -> dict[str, object]:
+def train(mode: str, layout: str, **options: object) -> dict[str, object]:
     torch.manual_seed(0)
-    wot, model = WeightDistributionTraining(mode, layout, start_epoch=1), ToyClassifier()
+    wot, model = WeightDistributionTraining(mode, layout, start_epoch=1, **options), ToyClassifier()
     running = trainer([wot], max_epochs=3, strategy="ddp", devices=2, accumulate_grad_batches=2)
     # No validation: it would bring the processes' running statistics into line before they are folded.
     running.fit(model, digits(0, 256))
@@ -31,5 +31,6 @@ def train(mode: str, layout: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     results = {f"{mode} {layout}": train(mode, layout) for mode in MODES for layout in LAYOUTS}
+    results["channels"] = train("throttle", "paper", scales="channel", remove_outward_velocity=True)
     rank = next(iter(results.values()))["rank"]
     torch.save(results, Path(sys.argv[1]) / f"rank{rank}.pt")

@@ -16,7 +16,7 @@ from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
 from fulmen_zero_space_ecc.placement import placement
 
 LAYOUTS = ("interleaved", "paper")
-MODES = ("throttle", "hinge")
+MODES = ("throttle", "hinge", "admm")
 
 
 class ToyNet(nn.Module):
@@ -85,7 +85,8 @@ def outside(model: nn.Module, wot: WeightDistributionTraining) -> int:
     scales = wot.state_dict()["frozen"]["scales"]
     count = 0
     for segment in placement(model, wot.layout, wot.ignore).segments:
-        integers = torch.round(model.get_parameter(segment.name).detach().double() / scales[segment.name])
+        scale = torch.tensor(scales[segment.name]).double()  # nested lists broadcast, one a channel
+        integers = torch.round(model.get_parameter(segment.name).detach().double() / scale)
         count += int(((integers < -64) | (integers > 63))[segment.held_mask()].sum())
     return count
 

@@ -2,6 +2,7 @@
 
 loading.py    load_checkpoint: the one way in; trust_checkpoint: the knowing exception
 plain.py      what a checkpoint may hold, checked before it is saved
+encoded.py    decoded: weights that a plugin has encoded
 matching.py   a checkpoint of another model: which keys differ
 saving.py     WholeFileCheckpointIO: what Lightning's Trainer saves and loads with
 connector.py  CheckpointConnector: where a Trainer resumes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 from lightning.pytorch.strategies import Strategy
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_only
 
 from fulmen.checkpoints.latest import find_latest, no_last_checkpoint
 from fulmen.checkpoints.loading import is_remote, load_checkpoint
 from fulmen.checkpoints.matching import check_state_dict
+from fulmen.errors import CheckpointError
+
+log = logging.getLogger(__name__)
 
 
 class CheckpointConnector(_CheckpointConnector):
@@ -49,7 +53,10 @@ class CheckpointConnector(_CheckpointConnector):
         go on; other verbs are refused, or they would work with untrained weights.
         """
         if ckpt_path != "last":
-            return super()._parse_ckpt_path(state_fn, ckpt_path, *args, **kwargs)
+            try:
+                return super()._parse_ckpt_path(state_fn, ckpt_path, *args, **kwargs)
+            except ValueError as error:  # best, hpc, registry: there is none
+                raise CheckpointError(f"ckpt_path: {str(error).splitlines()[0]}") from error
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*there is no last checkpoint available.*")
             found = super()._parse_ckpt_path(state_fn, ckpt_path, *args, **kwargs)
@@ -57,10 +64,13 @@ class CheckpointConnector(_CheckpointConnector):
         if found is None and state_fn != TrainerFn.FITTING:
             raise no_last_checkpoint(self.trainer)
         if found is None:
-            rank_zero_warn(
-                "ckpt_path: there is no last checkpoint of an earlier run; the training starts anew."
-            )
+            _say("ckpt_path: there is no last checkpoint of an earlier run; the training starts anew.")
         return found if found is None else str(found)
 
     def _strategy_loads_itself(self) -> bool:
         return type(self.trainer.strategy).load_checkpoint is not Strategy.load_checkpoint
+
+
+@rank_zero_only  # type: ignore[untyped-decorator]
+def _say(line: str) -> None:
+    log.warning("%s", line)

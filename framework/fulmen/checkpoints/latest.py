@@ -6,15 +6,17 @@ empty: a fit that was to go on starts anew.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.utilities import rank_zero_warn
 
 from fulmen.checkpoints.loading import is_remote, require_format
 from fulmen.errors import CheckpointError
+
+log = logging.getLogger(__name__)
 
 
 def find_latest(trainer: Trainer) -> Path | None:
@@ -30,7 +32,7 @@ def find_latest(trainer: Trainer) -> Path | None:
             if path.is_file():  # else a folder of shards, which its strategy loads
                 require_format(str(path))
         except CheckpointError as error:
-            rank_zero_warn(f"passed over: {error}")
+            log.warning("passed over: %s", error)
             continue
         return path
     return None

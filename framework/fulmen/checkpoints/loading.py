@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from fulmen.checkpoints.encoded import decoded
 from fulmen.errors import CheckpointError
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ def load_checkpoint(
 ) -> dict[str, Any]:
     """Return a checkpoint's contents: ``state_dict`` and whatever was saved beside it.
 
+    Weights that an installed plugin has encoded come back as that plugin decodes them.
+
     Args:
         path: A local file that ``torch.save`` wrote, as Lightning's ``ModelCheckpoint`` does.
         trust: Read it even if it needs pickle, which runs whatever code the file holds.
@@ -46,7 +49,8 @@ def load_checkpoint(
 
     Raises:
         CheckpointError: the file is missing, remote, empty, a folder, damaged, not a checkpoint, has
-            no ``state_dict``, or needs pickle and is not trusted.
+            no ``state_dict``, needs pickle and is not trusted, or is encoded by a plugin that is not
+            there or cannot mend it.
     """
     checkpoint = read_checkpoint(path, trust=trust, map_location=map_location)
     if not isinstance(checkpoint.get("state_dict"), dict):
@@ -55,7 +59,7 @@ def load_checkpoint(
             f"{path}: not a checkpoint of a model: it has no 'state_dict'; it holds {found}. "
             "Save weights as {'state_dict': model.state_dict()}, or give a file that fit saved."
         )
-    return checkpoint
+    return decoded(checkpoint, path)
 
 
 def read_checkpoint(

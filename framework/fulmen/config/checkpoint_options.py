@@ -3,7 +3,7 @@
 Lightning 2.6 lays a checkpoint's hyperparameters over the command line, so that
 ``fit --model.lr 0.7 --ckpt_path X`` trains with X's rate. Here they are read as if a config file
 stood before all others, and what the user changed is said in a line each. A checkpoint is data: a
-class that it names is used only if a plugin registers it, or it is imported already.
+class that it names is used only if a plugin registers it, the user names it too, or it is imported already.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ class TrainedWith:
         path: The checkpoint.
         class_path: The model's class, if the checkpoint names it.
         options: The arguments of the model's ``__init__``.
+        foreign: Whether nobody vouches for that class, and the user names another: it is not imported.
     """
 
     path: str
     class_path: str | None
     options: Mapping[str, Any]
+    foreign: bool = False
 
     def as_config(self, named: str | None, any_class: bool) -> str | None:
         """Return these options as the text of a config, or None where they say nothing.
@@ -46,6 +48,8 @@ class TrainedWith:
             named: The class that the user names, or None.
             any_class: Whether the model may be of any class (LightningCLI's subclass mode).
         """
+        if self.foreign:
+            return None
         options: Any = {key: value for key, value in self.options.items() if _is_writable(value)}
         if any_class:
             class_path = self.class_path or named
@@ -81,12 +85,17 @@ def find(argv: Sequence[str]) -> TrainedWith | None:
         return None
     options = dict(load_checkpoint(path).get("hyper_parameters") or {})
     options.pop("_instantiator", None)
+    trained, named = options.get("_class_path"), named_model(argv)
+    given = {*_strings(arguments.documents_of(argv)), *(word.rpartition("=")[2] for word in argv)}
     for class_path in _class_paths(options):
-        if not _is_vouched_for(class_path):
-            raise CheckpointError(
-                f"{path}: its hyperparameters name the class {class_path!r}, which no installed plugin "
-                "registers; if you trust it, import it in a script of yours and use FulmenCLI there."
-            )
+        if _is_vouched_for(class_path) or class_path in given:
+            continue
+        if trained and named:  # another model, as its weights will show
+            return TrainedWith(str(path), trained, {}, foreign=True)
+        raise CheckpointError(
+            f"{path}: its hyperparameters name the class {class_path!r}, which no installed plugin "
+            "registers; if you trust it, name it too, in the config or by an option."
+        )
     return TrainedWith(str(path), options.pop("_class_path", None), options)
 
 
@@ -147,6 +156,14 @@ def _class_paths(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _class_paths(inner)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(inner)
 
 
 def _is_vouched_for(class_path: str) -> bool:

@@ -11,9 +11,9 @@ import numpy as np
 
 from fulmen_zero_space_ecc import arena as arenas
 from fulmen_zero_space_ecc import code
+from fulmen_zero_space_ecc.concealment import log_priors, posterior_means, value_groups
 from fulmen_zero_space_ecc.faults import Bytes, Indices
 from fulmen_zero_space_ecc.schemes.base import Decoded, Scheme
-from fulmen_zero_space_ecc.schemes.concealment import log_priors, posterior_means
 
 
 class InPlace(Scheme):
@@ -74,9 +74,4 @@ class InPlace(Scheme):
 
     @cached_property
     def _groups(self) -> Indices:
-        """Held and free weights of each tensor; padding counts as the last tensor's."""
-        assert self.arena.held is not None
-        ends = np.array([stop for _, stop in self.arena.segments])
-        tensors = np.searchsorted(ends, np.arange(self.size), side="right")
-        groups: Indices = 2 * np.minimum(tensors, len(ends) - 1) + ~self.arena.held
-        return groups
+        return value_groups(self.arena.segments, self.size, self.arena.layout)

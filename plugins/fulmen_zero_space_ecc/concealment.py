@@ -7,16 +7,38 @@ the mean over the 32, weighed so, has the least expected squared error (MMSE). N
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fulmen_zero_space_ecc import code
-from fulmen_zero_space_ecc.faults import Bytes, Indices
+from fulmen_zero_space_ecc.placement import BLOCK, Layout
 
 _WIDTH = 3  # a value tells as much about its neighbours: small tensors hold few of each
 _UNSEEN = 0.02  # what a value counts as that occurred nowhere near
 
+Bytes = NDArray[np.uint8]
+Indices = NDArray[np.int64]
 LogPriors = NDArray[np.float64]
+
+
+def value_groups(segments: Sequence[tuple[int, int]], size: int, layout: Layout) -> Indices:
+    """Return which bytes of an arena have one distribution of values: int64, shape (size,).
+
+    These are the held, and the free, weights of each tensor; padding counts as the last tensor's, since
+    its zeros are likely in any.
+
+    Args:
+        segments: The byte range of each tensor, in order, without gaps.
+        size: Bytes of the arena.
+        layout: ``interleaved`` or ``paper``.
+    """
+    where = np.arange(size)
+    free = where >= size // BLOCK * (BLOCK - 1) if layout == "interleaved" else where % BLOCK == BLOCK - 1
+    tensors = np.searchsorted([stop for _, stop in segments], where, side="right")
+    groups: Indices = 2 * np.minimum(tensors, len(segments) - 1) + free
+    return groups
 
 
 def log_priors(values: Bytes, groups: Indices, trusted: NDArray[np.bool_]) -> LogPriors:

@@ -1,0 +1,171 @@
+"""How fast the in-place code is, beside copying and merely reading the same bytes, and beside checksums.
+
+    python benchmarks/ecc_speed.py [--rounds 21]      about 1 minute
+
+One thread. Every round runs each operation once, in turn, so that a machine whose speed drifts does not
+matter; figures are medians, ratios those of medians. The bars are those that the project set itself.
+
+"loop" is the compiled loop alone, without the checks of its arguments that the public call makes first.
+np.copyto slows down several times where its two buffers happen to lie alike in their pages. So the copy
+is measured at several distances, and its best counts. xxh3 and CRC32C only detect; they mend nothing.
+Writes benchmarks/results/ecc_speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numba
+import numpy as np
+import xxhash
+
+from fulmen import write_artifact
+from fulmen_zero_space_ecc import arena, kernels
+
+RESULTS = Path(__file__).parent / "results" / "ecc_speed.json"
+SIZES = {"11 MiB": 11 * 2**20, "256 KiB": 256 * 2**10}
+DISTANCES = (0, 64, 1088, 2112)  # bytes between the buffers' places in a page
+COPY, READ = "np.copyto", "XOR read"
+# operation: (size, what it is compared with, at least)
+BARS = [
+    ("verify interleaved", "11 MiB", COPY, 1.4),
+    ("verify interleaved", "256 KiB", COPY, 1.3),
+    ("verify interleaved, loop", "256 KiB", COPY, 1.3),
+    ("verify interleaved", "11 MiB", READ, 0.4),
+    ("verify interleaved", "256 KiB", READ, 0.4),
+    ("verify interleaved, loop", "256 KiB", READ, 0.4),
+    ("verify paper", "11 MiB", COPY, 1.0),
+    ("scrub interleaved", "11 MiB", COPY, 1.3),
+    ("encode interleaved", "11 MiB", COPY, 1.0),
+    ("decode interleaved", "11 MiB", COPY, 0.9),
+]
+
+
+@numba.njit
+def xor_read(words: Any) -> Any:
+    """Return the exclusive or of all words: nothing but reading them."""
+    total = np.uint64(0)
+    for k in range(words.size):
+        total ^= words[k]
+    return total
+
+
+def placed(size: int, distance: int) -> np.ndarray:
+    """Return a buffer that begins at a distance behind the start of a page."""
+    memory = np.ones(size + 8192, np.uint8)
+    start = -memory.ctypes.data % 4096 + distance
+    return memory[start : start + size]
+
+
+def weights(size: int, layout: Any) -> np.ndarray:
+    """Return random plain weights inside the box."""
+    buffer = placed(size, 0).view(np.int8)
+    rows = arena.as_rows(buffer, layout)
+    rows[...] = np.random.default_rng(size).integers(-64, 64, rows.shape)
+    return buffer
+
+
+def operations(size: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any] | None]]:
+    """Name each operation, with what must be done before it that is not measured."""
+    jobs: dict[str, tuple[Callable[[], Any], Callable[[], Any] | None]] = {}
+    payload = {layout: weights(size, layout) for layout in arena.LAYOUTS}
+    source = payload["interleaved"]
+    for distance in DISTANCES:
+        target = placed(size, distance).view(np.int8)
+        jobs[f"{COPY}, distance {distance}"] = (lambda target=target: np.copyto(target, source), None)
+    words = source.view(np.uint64)
+    jobs[READ] = (lambda: xor_read(words), None)
+    for layout, buffer in payload.items():
+        plain, work = buffer.copy(), placed(size, 64).view(np.int8)
+        out = placed(size, 1088).view(np.int8)
+        arena.encode_(buffer, layout)
+        jobs |= {
+            f"verify {layout}": (lambda b=buffer, la=layout: arena.verify(b, la), None),
+            f"verify {layout}, loop": (
+                lambda b=buffer, p=layout == "paper": kernels.count(b.view(np.uint64), p, 0, size // 64),
+                None,
+            ),
+            f"scrub {layout}": (lambda b=buffer, la=layout: arena.scrub_(b, la), None),
+            f"encode {layout}": (
+                lambda w=work, la=layout: arena.encode_(w, la),
+                lambda w=work, p=plain: np.copyto(w, p),
+            ),
+            f"decode {layout}": (lambda b=buffer, la=layout, o=out: arena.decode(b, la, o), None),
+        }
+    jobs["xxh3 (64 bits)"] = (lambda: xxhash.xxh3_64_intdigest(source), None)
+    copied = source.tobytes()
+    jobs["CRC32C"] = (lambda: google_crc32c.value(copied), None)
+    return jobs
+
+
+def seconds(work: Callable[[], Any], before: Callable[[], Any] | None) -> float:
+    """Return how long one run takes."""
+    if before is not None:
+        before()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def measure(size: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median speed of each operation, and its ratios to copying and to reading."""
+    jobs = operations(size)
+    repeats = max(1, 2**21 // size)  # a round of a small buffer is several runs, of which the median counts
+    taken: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(rounds + 1):
+        for name, (work, before) in jobs.items():
+            taken[name].append(statistics.median(seconds(work, before) for _ in range(repeats)))
+    medians = {name: statistics.median(values[1:]) for name, values in taken.items()}
+    medians[COPY] = min(value for name, value in medians.items() if name.startswith(COPY))
+    return {
+        name: {
+            "gigabytes_per_second": size / value / 1e9,
+            "of_copyto": medians[COPY] / value,
+            "of_xor_read": medians[READ] / value,
+        }
+        for name, value in medians.items()
+    }
+
+
+def main() -> None:
+    """Measure, print tables and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=21, help="After one that is not counted.")
+    rounds = parser.parse_args().rounds
+    sizes = {name: measure(size, rounds) for name, size in SIZES.items()}
+    bars = []
+    for operation, size, other, least in BARS:
+        ratio = sizes[size][operation]["of_copyto" if other == COPY else "of_xor_read"]
+        bars.append({
+            "operation": operation, "size": size, "beside": other,
+            "at_least": least, "measured": ratio, "held": ratio >= least,
+        })  # fmt: skip
+    for size, rows in sizes.items():
+        print(f"{size:<26} GB/s  of copyto  of XOR read")
+        for name, row in rows.items():
+            print(f"{name:<25} {row['gigabytes_per_second']:>6.1f} {row['of_copyto']:>10.2f} "
+                  f"{row['of_xor_read']:>12.2f}")  # fmt: skip
+    for bar in bars:
+        print(
+            f"{'held' if bar['held'] else 'MISSED':<7} {bar['operation']}, {bar['size']}: "
+            f"{bar['measured']:.2f} of {bar['beside']}, at least {bar['at_least']}"
+        )
+    machine = {
+        "processor": platform.processor() or platform.machine(), "cores": os.cpu_count(),
+        "load_average": os.getloadavg()[0], "numpy": np.__version__, "numba": numba.__version__,
+    }  # fmt: skip
+    results = {"rounds": rounds, "threads": 1, "machine": machine, "sizes": sizes, "bars": bars}
+    write_artifact(RESULTS, json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
