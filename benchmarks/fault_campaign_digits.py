@@ -217,7 +217,9 @@ def main() -> None:
             "campaign": report.tables["campaign"].to_dict("records"),
             "quantiles": report.tables["quantiles"].to_dict("records"),
             "in_place_minus": report.tables["differences"].to_dict("records"),
-            "mmse_minus_leave": {f"{rate:g}": difference(paired, "in_place+mmse", "in_place", rate) for rate in RATES[2:]},
+            "mmse_minus_leave": {
+                f"{rate:g}": difference(paired, "in_place+mmse", "in_place", rate) for rate in RATES[2:]
+            },
             "squared_error_in_double_blocks": hidden,
             "bars": bars(report, paired, hidden),
         }  # fmt: skip

@@ -14,8 +14,11 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
@@ -70,11 +73,25 @@ def stream(seed: int, *keys: str | int | float) -> np.random.Generator:
     with different keys are independent for all practical purposes.
     """
     digest = hashlib.blake2b(repr((int(seed), *keys)).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    return np.random.Generator(np.random.Philox(_Key(digest)))  # type: ignore[arg-type]
+
+
+class _Key(ISeedSequence):
+    """A key as a seed: ``Philox(key=...)`` would ask the system for entropy first, and then drop it."""
+
+    def __init__(self, digest: bytes) -> None:
+        self.words = np.frombuffer(digest, "<u8")
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint64) -> Any:
+        """Return the key."""
+        assert (n_words, dtype) == (2, np.uint64)
+        return self.words
 
 
 def draw_distinct(generator: np.random.Generator, size: int, count: int) -> Indices:
     """Return distinct integers of [0, size), each choice of ``count`` as likely as any other; sorted."""
+    if count == 0:
+        return np.empty(0, np.int64)
     if count > size * _FEW:
         return np.sort(generator.permutation(size)[:count]).astype(np.int64)
     drawn = _distinct(generator.integers(0, size, count))
@@ -220,7 +237,7 @@ class Target:
     bits: tuple[int, ...] | None = None
     word: int = 1
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many bits can be hit."""
         words = sum(stop - start for start, stop in self.spans) // self.word

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fulmen_zero_space_ecc import arena, code
-from fulmen_zero_space_ecc.concealment import log_priors, posterior_means
+from fulmen_zero_space_ecc.concealment import log_priors, posterior_means, value_groups
 
 if TYPE_CHECKING:
     from fulmen_zero_space_ecc.protected_form import ProtectedForm
@@ -87,13 +87,12 @@ def _copy_(
 
 
 def _expected(form: ProtectedForm, where: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Return the expected weights of blocks; each byte follows the values of its tensor's clean blocks."""
+    """Return the expected weights of blocks; each byte follows the values of its tensor's other blocks."""
     payload, segments = form.payload.numpy(), form.placed.segments
     values = arena.decode(payload, form.placed.layout).view(np.uint8)
     trusted = np.ones(form.placed.size, np.bool_)
     trusted[where] = False
     ranges = [(segment.offset, segment.offset + segment.numel) for segment in segments]
-    priors = log_priors(values, trusted, ranges)
-    # Padding counts as the last tensor's: its zeros are likely in any.
-    tensors = np.searchsorted([stop for _, stop in ranges], where, side="right").clip(max=len(ranges) - 1)
-    return posterior_means(payload[where].view(np.uint8), tensors, priors).view(np.int8)
+    groups = value_groups(ranges, form.placed.size, form.placed.layout)
+    priors = log_priors(values, groups, trusted)
+    return posterior_means(payload[where].view(np.uint8), groups[where], priors).view(np.int8)

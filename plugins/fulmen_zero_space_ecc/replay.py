@@ -118,24 +118,32 @@ class Replayer:
         self.model = model
         self.layers = set(layers)
         self.inputs = inputs or {}
+        self._wrapped: list[nn.Module] = []
         self._recorder: _Recorder | None = None
         self._replay: Replay | None = None
         self._cut = 0
         self._cursor = 0
 
+    def attach(self) -> None:
+        """Intercept the calls of all modules below the model, until `detach`."""
+        for name, module in self.model.named_modules():
+            if name and "forward" not in module.__dict__:
+                module.forward = self._wrap(name, module.forward)
+                self._wrapped.append(module)
+
+    def detach(self) -> None:
+        """Let the modules be as they were."""
+        while self._wrapped:
+            del self._wrapped.pop().__dict__["forward"]
+
     @contextmanager
     def attached(self) -> Iterator[None]:
-        """Intercept the calls of all modules below the model; undone on the way out."""
-        wrapped = []
+        """Intercept calls for a while."""
+        self.attach()
         try:
-            for name, module in self.model.named_modules():
-                if name and "forward" not in module.__dict__:
-                    module.forward = self._wrap(name, module.forward)
-                    wrapped.append(module)
             yield
         finally:
-            for module in wrapped:
-                del module.__dict__["forward"]
+            self.detach()
 
     def record(self, batch: Tensor, budget: int) -> Replay:
         """Run a batch and keep what later passes need, in at most ``budget`` bytes.

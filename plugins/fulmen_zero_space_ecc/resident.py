@@ -6,6 +6,7 @@ forward pass begins at the first layer that holds one of them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -57,6 +58,7 @@ class Resident:
         self.images = sum(len(labels) for _, labels in self.batches)
         model = image.model.to(device)
         self._segments = image.placement.segments
+        self._starts = [segment.offset for segment in self._segments]
         self._offsets = np.array([segment.offset for segment in self._segments], np.int64)
         self._flat = [_writable(model.get_parameter(segment.name)) for segment in self._segments]
         self._scales = [image.scales.get(segment.name) for segment in self._segments]
@@ -64,27 +66,37 @@ class Resident:
         if inputs is None:
             inputs = {name: quantized_input(largest) for name, largest in image.activation_ranges.items()}
         self._replayer = Replayer(model, layers, inputs)
+        self._replayer.attach()  # for good: the model is nobody else's
         self._budget = cache_bytes // max(1, len(self.batches))
-        self._replays: list[Replay | None] = [None] * len(self.batches)
+        self._replays: list[Replay] = []
+        self._loaded: Bytes | None = None
         self.reference: Bytes = np.empty(0, np.uint8)
         self.clean_accuracy = 0.0
         self.load(image.content)
 
     def load(self, content: Bytes) -> None:
-        """Take other bytes as those without faults; does nothing where they are the same."""
+        """Take other bytes as those without faults; does nothing where they are the same.
+
+        The array is kept, and must not be changed: looking at which it is saves looking at all of it.
+        """
+        if content is self._loaded:
+            return
+        self._loaded = content
         if np.array_equal(content, self.reference):
             return
         self.reference = content.copy()
+        self._signed = self.reference.view(np.int8)
         self._write_all(content)
-        with self._replayer.attached():
-            self._replays = [self._replayer.record(images, self._budget) for images, _ in self.batches]
-            _check_scores(self._replays[0])
-            self.clean_accuracy = self._accuracy([replay.output for replay in self._replays if replay])
+        if not self._replays:
+            self.batches = [(self._laid_out(images), labels) for images, labels in self.batches]
+        self._replays = [self._replayer.record(images, self._budget) for images, _ in self.batches]
+        _check_scores(self._replays[0])
+        self.clean_accuracy = self._accuracy([replay.output for replay in self._replays])
 
     @property
     def cached_bytes(self) -> int:
         """How much memory the kept activations take."""
-        return sum(replay.bytes for replay in self._replays if replay is not None)
+        return sum(replay.bytes for replay in self._replays)
 
     @contextmanager
     def changed(self, where: Indices, values: Bytes) -> Iterator[set[str]]:
@@ -97,6 +109,9 @@ class Resident:
         Yields:
             The names of the layers that hold a changed weight.
         """
+        if len(where) == 1 and self.image.word == 1:
+            yield from self._one_changed(int(where[0]), int(values.view(np.int8)[0]))
+            return
         word = self.image.word
         words = distinct(where // word)
         rows = self.reference.reshape(-1, word)[words]
@@ -113,6 +128,22 @@ class Resident:
         finally:
             self._write(pieces, words, rows)
 
+    def _one_changed(self, byte: int, value: int) -> Iterator[set[str]]:
+        """Do the same for a single int8 weight, the commonest case, without arrays."""
+        index = bisect_right(self._starts, byte) - 1
+        local = byte - self._starts[index]
+        segment, flat, scale = self._segments[index], self._flat[index], self._scales[index]
+        if local >= segment.numel:
+            yield set()  # padding
+            return
+        assert scale is not None
+        step = scale[local] if scale.ndim else scale
+        try:
+            flat[local] = float(np.float32(value) * step)
+            yield set(segment.layers)
+        finally:
+            flat[local] = float(np.float32(self._signed[byte]) * step)
+
     def accuracy(self, layers: Collection[str] | None = None) -> float:
         """Return the share of images classified correctly now.
 
@@ -121,11 +152,10 @@ class Resident:
 
         An image whose scores are not all numbers counts as wrong.
         """
-        with self._replayer.attached():
-            outputs = [
-                self._replayer.run(images, None if layers is None else replay, layers or ())
-                for (images, _), replay in zip(self.batches, self._replays, strict=True)
-            ]
+        outputs = [
+            self._replayer.run(images, None if layers is None else replay, layers or ())
+            for (images, _), replay in zip(self.batches, self._replays, strict=True)
+        ]
         return self._accuracy(outputs)
 
     def accuracy_of(self, content: Bytes) -> float:
@@ -140,6 +170,17 @@ class Resident:
         """Return copies of the weights as they are now, by name."""
         model = self._replayer.model
         return {s.name: model.get_parameter(s.name).detach().clone() for s in self._segments}
+
+    def _laid_out(self, images: Tensor) -> Tensor:
+        """Return images with their channels last where the model takes them so: twice as fast on CPUs."""
+        if images.dim() != 4 or not images.is_floating_point():
+            return images
+        turned = images.to(memory_format=torch.channels_last)
+        try:
+            self._replayer.run(turned)
+        except RuntimeError:  # a view of what only lies in a row with the channels first
+            return images
+        return turned
 
     def _accuracy(self, outputs: Sequence[Tensor]) -> float:
         correct = sum(
@@ -187,11 +228,10 @@ def quantized_input(largest: float) -> Callable[[Tensor], Tensor]:
     return quantize
 
 
-def _check_scores(replay: Replay | None) -> None:
-    output: Any = None if replay is None else replay.output
-    if not isinstance(output, Tensor) or output.dim() != 2:
-        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"the model gives {found}; scores of shape (batch, classes) are needed.")
+def _check_scores(replay: Replay) -> None:
+    if replay.output.dim() != 2:
+        shape = tuple(replay.output.shape)
+        raise ValueError(f"the model gives {shape}; scores of shape (batch, classes) are needed.")
 
 
 def _writable(parameter: Tensor) -> Any:

@@ -96,11 +96,13 @@ class Workbench:
         scheme = self.scheme(label)
         shared, faults = self.faults(scheme, rate, number)
         flips = faults.flips(scheme.stored)
+        self.resident.load(scheme.clean)
+        accuracy = self.resident.clean_accuracy
+        if not len(flips):
+            return Outcome(accuracy, 0, 0, 0, 0, shared.digest())
         with _flipped(scheme, flips):
             decoded = scheme.decode_touched(scheme.stored, flips)
         where, values, silent = scheme.wrong(decoded)
-        self.resident.load(scheme.clean)
-        accuracy = self.resident.clean_accuracy
         if len(where):
             key = where.tobytes() + values.tobytes() + scheme.label.encode()
             if key not in self._accuracies:

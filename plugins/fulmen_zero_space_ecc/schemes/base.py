@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fulmen_zero_space_ecc.faults import Bytes, Indices
+from fulmen_zero_space_ecc.placement import Layout
 
 CLEAN, CORRECTED, DETECTED = 0, 1, 2
+
+_NO_INDICES, _NO_BYTES = np.empty(0, np.int64), np.empty(0, np.uint8)
 
 POLICIES = ("leave", "zero", "golden", "mmse")
 
@@ -34,7 +37,7 @@ class Arena:
 
     content: Bytes
     word: int = 1
-    layout: str = "interleaved"
+    layout: Layout = "interleaved"
     held: NDArray[np.bool_] | None = None
     segments: tuple[tuple[int, int], ...] = ()
 
@@ -184,6 +187,8 @@ class Scheme(ABC):
     def wrong(self, decoded: Decoded) -> tuple[Indices, Bytes, int]:
         """Return which bytes came out wrong, their values, and how many units are wrong unreported."""
         differ = decoded.values != self.clean[decoded.where]
+        if not differ.any():
+            return _NO_INDICES, _NO_BYTES, 0
         where, values = decoded.where[differ], decoded.values[differ]
         units = distinct(self.units_of(where))
         return where, values, int((~np.isin(units, decoded.detected)).sum())

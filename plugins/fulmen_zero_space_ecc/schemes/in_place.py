@@ -5,13 +5,15 @@ Source: Guan et al., NeurIPS 2019 (arXiv:1910.14479); the code itself is that of
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from fulmen_zero_space_ecc import arena as arenas
 from fulmen_zero_space_ecc import code
-from fulmen_zero_space_ecc.concealment import log_priors, posterior_means
+from fulmen_zero_space_ecc.concealment import log_priors, posterior_means, value_groups
 from fulmen_zero_space_ecc.faults import Bytes, Indices
-from fulmen_zero_space_ecc.schemes.base import DETECTED, Scheme
+from fulmen_zero_space_ecc.schemes.base import Decoded, Scheme
 
 
 class InPlace(Scheme):
@@ -46,19 +48,30 @@ class InPlace(Scheme):
     def read(self, stored: Bytes, units: Indices) -> tuple[Bytes, Bytes]:
         """Correct one flip a block, report two, extend signs."""
         weights, status = code.decode(stored[self.weight_bytes(units)].view(np.int8))
-        return weights.view(np.uint8), status
+        return weights.view(np.uint8), status.view(np.uint8)
+
+    def decode(self, stored: Bytes) -> Decoded:
+        """Read the whole arena, with the loops that run over whole arenas."""
+        memory = stored.copy()
+        corrected, detected = arenas.scrub_(memory, self.arena.layout)
+        values = arenas.decode(memory, self.arena.layout).view(np.uint8)
+        if len(detected) and self.policy != "leave":
+            where = self.weight_bytes(detected)
+            values[where] = self.conceal(values[where], where, stored)
+        return Decoded(np.arange(self.size), values, corrected, detected)
 
     def conceal(self, rows: Bytes, where: Indices, stored: Bytes) -> Bytes:
         """Put posterior means into detected blocks, or what the other policies say."""
         if self.policy != "mmse":
             return super().conceal(rows, where, stored)
-        every = self.weight_bytes(np.arange(self.units))
-        decoded, status = code.decode(stored[every].view(np.int8))
-        values, trusted = np.empty(self.size, np.uint8), np.empty(self.size, np.bool_)
-        values[every] = decoded.view(np.uint8)
-        trusted[every] = (status != DETECTED)[:, None]
-        priors = log_priors(values, trusted, self.arena.segments)
-        ends = np.array([stop for _, stop in self.arena.segments])
-        # Padding counts as the last tensor's: its zeros are likely in any.
-        tensors = np.minimum(np.searchsorted(ends, where, side="right"), len(ends) - 1)
-        return posterior_means(stored[where], tensors, priors)
+        memory = stored.copy()
+        arenas.scrub_(memory, self.arena.layout)
+        values = arenas.decode(memory, self.arena.layout).view(np.uint8)
+        trusted = np.ones(self.size, np.bool_)
+        trusted[where] = False
+        groups = self._groups
+        return posterior_means(stored[where], groups[where], log_priors(values, groups, trusted))
+
+    @cached_property
+    def _groups(self) -> Indices:
+        return value_groups(self.arena.segments, self.size, self.arena.layout)
