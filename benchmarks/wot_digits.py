@@ -1,7 +1,7 @@
 """What wot costs in accuracy on scikit-learn's digits, beside the same training without it.
 
-    python benchmarks/wot_digits.py                 about 5 minutes; goes on where it stopped
-    python benchmarks/wot_digits.py --seeds 10
+    python benchmarks/wot_digits.py                 about 10 minutes; goes on where it stopped
+    python benchmarks/wot_digits.py --seeds 5
 
 Each seed trains small_cnn with the optimiser of configs/zero_space_ecc/digits.yaml, 10 epochs in floating
 point and then 10 more: in floating point, with plain quantisation-aware training, and with wot in its
@@ -28,6 +28,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
+from scipy import stats
 
 from fulmen import write_artifact
 from fulmen_vision.classifier import ImageClassifier
@@ -157,6 +158,8 @@ def summarise(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for other in ("float", "qat"):
             differences = [accuracy[name, seed] - accuracy[other, seed] for seed in seeds]
             line |= {f"minus_{other}": statistics.mean(differences), f"worst_minus_{other}": min(differences)}
+            half = stats.t.ppf(0.975, len(seeds) - 1) * statistics.stdev(differences) / len(seeds) ** 0.5
+            line[f"half_width_minus_{other}"] = float(half)  # of the 95% interval of the mean, paired
         large = [row["large_at_end"] for row in rows if row["training"] == name]
         table.append({**line, "large_at_end": statistics.mean(large)})
     return table
@@ -180,7 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 on; at least 2")
+    parser.add_argument("--seeds", type=int, default=10, help="how many, from 0 on; at least 2")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)

@@ -31,6 +31,7 @@ _GRID = 96  # steps of 2% from the scale that clips nothing down to 15% of it
 _LEAST = 0.15
 _FINE = 12  # then as many on each side of the best, to its neighbours: the error is jagged
 _IMPROVEMENTS = 3
+_CHUNK = 1 << 16  # weights
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,12 @@ def best_scale(weight: Tensor, held: Tensor, granularity: Granularity, axis: int
     """
     weight = weight.detach().float()
     if granularity == "layer":
-        return _search(weight.reshape(1, -1), held.reshape(1, -1)).reshape(())
-    scales = _search(rows_of(weight, axis), rows_of(held, axis))
-    return broadcastable(scales, weight.dim(), axis)
+        return _positive(_search(weight.reshape(1, -1), held.reshape(1, -1))).reshape(())
+    rows, held_rows = rows_of(weight, axis), rows_of(held, axis)
+    # A few channels at a time: their copies stay in the cache, and a hundred million weights in memory.
+    chunk = max(1, _CHUNK // rows.shape[1])
+    parts = zip(torch.split(rows, chunk), torch.split(held_rows, chunk), strict=True)
+    return broadcastable(_positive(torch.cat([_search(*part) for part in parts])), weight.dim(), axis)
 
 
 def max_scale(weight: Tensor, granularity: Granularity, axis: int = 0) -> Tensor:
@@ -189,7 +193,7 @@ def _of_segment(model: nn.Module, segment: Segment, granularity: Granularity) ->
 
 
 def _search(weight: Tensor, held: Tensor) -> Tensor:
-    """Return one scale a row of a float32 weight of shape (rows, n)."""
+    """Return one scale a row of a float32 weight of shape (rows, n); 0 for rows of zeros."""
     low = torch.where(held, float(LOW), float(-LARGEST))
     high = torch.where(held, float(HIGH), float(LARGEST))
     # At this scale nothing is clipped, so that a larger one only rounds more coarsely.
@@ -213,7 +217,7 @@ def _search(weight: Tensor, held: Tensor) -> Tensor:
         integers = consider(best)
         fitted = (weight * integers).sum(1) / integers.square().sum(1).clamp_min(1.0)
         consider(torch.where(fitted > 0, fitted, best))
-    return torch.where(widest > 0, best, _positive(torch.where(widest > 0, best, 0.0)))
+    return torch.where(widest > 0, best, 0.0)
 
 
 def _positive(scale: Tensor) -> Tensor:

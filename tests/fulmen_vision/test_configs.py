@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+
+from fulmen_vision import ResNet18
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "vision").glob("*.yaml"))
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -90,6 +93,24 @@ trainer: {{accelerator: cpu, fast_dev_run: true, logger: false}}
     ran = run_fulmen("fit", "--config", config)
 
     assert ran.status == 0, ran.stderr
+
+
+def test_imagenet_with_weights_that_somebody_saved(run_fulmen, tmp_path, repository, image_folder):
+    """The path of who tests torchvision's checkpoint: class folders, a bare state dict, no training."""
+    torch.manual_seed(0)
+    torch.save(ResNet18().state_dict(), tmp_path / "resnet18.pth")
+    config = repository / "configs" / "vision" / "imagenet.yaml"
+    folder = image_folder(("val",))
+    data = [f"--data.folder={folder}", "--data.train=null", "--data.num_workers=0", "--data.batch_size=8"]
+
+    tested = run_fulmen(*("test", "--config", config, *data, "--model.weights=resnet18.pth"))
+    refused = run_fulmen(*("test", "--config", config, *data, "--model.weights=vgg16.pth"))
+
+    assert tested.status == 0, tested.stderr
+    assert "test_acc" in tested.stdout
+    assert refused.status == 2
+    assert "model: weights: vgg16.pth: does not exist; expected a file of weights" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_a_missing_folder_is_one_line_and_status_2(run_fulmen, tmp_path):
