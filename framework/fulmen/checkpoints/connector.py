@@ -71,6 +71,6 @@ class CheckpointConnector(_CheckpointConnector):
         return type(self.trainer.strategy).load_checkpoint is not Strategy.load_checkpoint
 
 
-@rank_zero_only  # type: ignore[untyped-decorator]
+@rank_zero_only
 def _say(line: str) -> None:
     log.warning("%s", line)
