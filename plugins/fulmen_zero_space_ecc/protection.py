@@ -17,6 +17,7 @@ from fulmen import UserError, write_artifact
 from fulmen.errors import FulmenError
 from fulmen_zero_space_ecc import guards, sidecar
 from fulmen_zero_space_ecc.floats import METHODS, Method
+from fulmen_zero_space_ecc.placement import Layout
 from fulmen_zero_space_ecc.policies import POLICIES, Policy, UncorrectableError
 from fulmen_zero_space_ecc.protected_file import read_form
 from fulmen_zero_space_ecc.protected_form import Mended, ProtectedForm, own_state, protect
@@ -111,7 +112,7 @@ class ZeroSpaceProtection(Callback):
         """Refuse what cannot work; let the model load protected checkpoints."""
         guards.refuse_sharded(trainer, OWNER)
         if self._handle is None:
-            self._handle = pl_module.register_load_state_dict_pre_hook(_decode_in_place)
+            self._handle = pl_module.register_load_state_dict_pre_hook(_decode_in_place)  # type: ignore[no-untyped-call]
         if self.golden is not None and self._golden_form is None:
             self._golden_form = read_form(self.golden)
 
@@ -127,7 +128,7 @@ class ZeroSpaceProtection(Callback):
         """Say it where training leaves no room for check bits, before it takes its time."""
         if _wot(trainer) is None:
             rank_zero_warn(
-                f"{OWNER}: there is no callback wot, whose training makes room for check bits; nothing will be "
+                f"{OWNER}: there is no callback wot, whose training makes room for check bits; nothing is "
                 f"saved in protected form. Put wot before {OWNER} in trainer.callbacks."
             )
 
@@ -244,9 +245,8 @@ class ZeroSpaceProtection(Callback):
         self.found, self._scrubbed = Mended(), time.monotonic()
 
     def _protect(self, pl_module: LightningModule) -> ProtectedForm:
-        layout, ignore = (
-            (self._state["layout"], self._state["ignore"]) if self._state else ("interleaved", [])
-        )
+        layout: Layout = self._state["layout"] if self._state else "interleaved"
+        ignore = self._state["ignore"] if self._state else []
         placed = guards.place(pl_module, layout, ignore, OWNER)
         try:
             state, aliases = own_state(pl_module)
