@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from verdicts import held_weights, installed, trained
+from verdicts import held_weights, installed, repaired, survived, trained
 
 from fulmen import write_artifact
 from fulmen.reports import write_index
@@ -65,6 +65,20 @@ ACTS = {
         "analyzer: weight_distribution",
         ["analyze", "--config", "configs/zero_space_ecc/digits_weights.yaml"],
         held_weights,
+        budget=60,
+    ),
+    "break": Act(
+        "Break it: flip 1 % of all bits of that network in memory, unprotected and protected in place.",
+        "analyzer: memory_faults",
+        ["analyze", "--config", "configs/zero_space_ecc/digits_break.yaml"],
+        survived,
+        budget=60,
+    ),
+    "bit_rot": Act(
+        "Let single bits rot on disk, in a file of torch.save and in the file that repairs itself.",
+        "callbacks: [wot, zero_space_ecc]",
+        ["zero_space_ecc", "selftest", "runs/zero_space_ecc/protected.zsecc"],
+        repaired,
         budget=60,
     ),
 }

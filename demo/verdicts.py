@@ -34,10 +34,33 @@ def trained(printed: str) -> str:
 
 def held_weights(printed: str) -> str:
     """Read the report of the analysis that was just run."""
-    folder = re.search(r"Report: (\S+)", printed)
-    assert folder is not None, printed
-    report = Report.load(RUNS.parent / Path(folder[1]).parent)
+    report = _report(printed)
     return (
         f"{report.scalars['held_outside']:.0f} of {report.scalars['held']:,.0f} held weights are too large: "
         f"{'room for 7 check bits in every 8 bytes' if report.scalars['ready'] else 'not ready'}"
     )
+
+
+def survived(printed: str) -> str:
+    """Compare the accuracies that the campaign has just measured."""
+    report = _report(printed)
+    bare, protected = (100 * report.scalars[f"accuracy/{scheme}/0.01"] for scheme in ("none", "in_place"))
+    campaign = report.tables["campaign"].set_index("scheme")
+    return (
+        f"accuracy {bare:.1f} % unprotected, {protected:.1f} % protected in place; "
+        f"extra bytes: {campaign.loc['in_place', 'extra_bytes']}"
+    )
+
+
+def repaired(printed: str) -> str:
+    """Read the two counts that the command printed."""
+    wrong, mended = re.search(r"silently wrong: (.*)", printed), re.search(r"repaired: (.*)", printed)
+    assert wrong is not None, printed
+    assert mended is not None, printed
+    return f"torch.save: silently wrong {wrong[1]}; the file that repairs itself: repaired {mended[1]}"
+
+
+def _report(printed: str) -> Report:
+    folder = re.search(r"Report: (\S+)", printed)
+    assert folder is not None, printed
+    return Report.load(RUNS.parent / Path(folder[1]).parent)

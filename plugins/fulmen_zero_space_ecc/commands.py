@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Literal
 
+import numpy as np
 import torch
 
 from fulmen import UserError, write_artifact
@@ -58,6 +60,39 @@ def repair(file: str, policy: Policy = "leave", golden: str | None = None) -> in
     return 1 if left else 0
 
 
+def selftest(file: str, flips: int = 200, seed: int = 0) -> int:
+    """Flip bits in copies of a file, one at a time: who notices, who repairs? The file stays as it is.
+
+    Args:
+        file: A side-car.
+        flips: How many bits are tried, anywhere in the side-car, and in the weights of a file that
+            ``torch.save`` writes with the same weights.
+        seed: Fixes which.
+
+    Returns:
+        0 if every copy of the side-car was repaired bit for bit, 1 if not.
+    """
+    if flips < 1:
+        raise UserError(f"selftest: flips is {flips}; 1 or more is needed.")
+    form = read_form(file)
+    rng = np.random.default_rng(seed)
+    plain = _saved_by_torch(form.payload)
+    first = 8 * plain.index(form.payload.numpy().tobytes())
+    wrong = repaired = 0
+    for bit in first + rng.integers(0, 8 * form.placed.numel, flips):
+        loaded = torch.load(io.BytesIO(_flipped(plain, bit)), weights_only=True)
+        wrong += not torch.equal(loaded["weights"], form.payload)
+    whole = sidecar.dumps(form)
+    for bit in rng.integers(0, 8 * len(whole), flips):
+        repaired += sidecar.dumps(sidecar.loads(_flipped(whole, bit)).form) == whole
+    sys.stdout.write(
+        f"one flipped bit, {flips} times each:\n"
+        f"  a file of torch.save     silently wrong: {wrong} of {flips}\n"
+        f"  {file}     repaired: {repaired} of {flips}\n"
+    )
+    return 0 if repaired == flips else 1
+
+
 def export(file: str, to: str, form: Literal["float", "int8"] = "float") -> int:
     """Save what a side-car stands for as a plain state dict.
 
@@ -71,6 +106,18 @@ def export(file: str, to: str, form: Literal["float", "int8"] = "float") -> int:
     write_artifact(to, lambda stream: torch.save({"state_dict": state}, stream))
     sys.stdout.write(f"{to}: {len(state)} tensors\n")
     return 0
+
+
+def _saved_by_torch(weights: torch.Tensor) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"weights": weights}, buffer)
+    return buffer.getvalue()
+
+
+def _flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
 
 
 def _told(checked: sidecar.Checked) -> str:

@@ -53,6 +53,11 @@ def fulmen_commands() -> list[fulmen.Command]:
             summary="Mend a protected file in place.",
         ),
         fulmen.Command(
+            name="selftest",
+            target="fulmen_zero_space_ecc.commands:selftest",
+            summary="Flip bits in copies of a protected file: who notices, who repairs?",
+        ),
+        fulmen.Command(
             name="export",
             target="fulmen_zero_space_ecc.commands:export",
             summary="Save what a protected file stands for as a plain state dict.",

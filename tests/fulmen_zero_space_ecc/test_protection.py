@@ -324,6 +324,17 @@ class TestCommands:
         assert again.status == 0
         assert (tmp_path / "a.zsecc").read_bytes() == whole
 
+    def test_selftest_repairs_all_and_torch_none(self, trained, tmp_path, fulmen_run):
+        whole = (trained / "protected.zsecc").read_bytes()
+        (tmp_path / "a.zsecc").write_bytes(whole)
+
+        ran = fulmen_run("zero_space_ecc", "selftest", "a.zsecc", "--flips=50")
+
+        assert ran.status == 0
+        assert "silently wrong: 50 of 50" in ran.stdout
+        assert "repaired: 50 of 50" in ran.stdout
+        assert (tmp_path / "a.zsecc").read_bytes() == whole
+
     @pytest.mark.parametrize("form", ["float", "int8"])
     def test_export(self, trained, tmp_path, fulmen_run, form):
         (tmp_path / "a.zsecc").write_bytes((trained / "protected.zsecc").read_bytes())
@@ -343,6 +354,7 @@ class TestCommands:
             (["repair", "text", "--policy=golden"], "give the side-car that it reads from"),
             (["repair", "text", "--policy=hope"], "policy"),
             (["export", "text", "out"], "text: no header"),
+            (["selftest", "text", "--flips=0"], "flips is 0"),
         ],
     )
     def test_what_cannot_be_done_is_said_in_a_line(self, arguments, message, tmp_path, fulmen_run):
