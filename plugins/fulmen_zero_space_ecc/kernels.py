@@ -28,7 +28,7 @@ Words = NDArray[np.uint64]
 
 STRIP = 1024  # columns: 64 KiB, checked between two branches
 NARROW = 32  # columns: what is searched again where a strip is not clean
-ENCODED = 256  # columns: 16 KiB and the check bits of a strip stay in the first-level cache
+ENCODED = 512  # columns: 32 KiB, read twice: for the changes, and to change them
 
 
 def _every(byte: int) -> np.uint64:
