@@ -107,23 +107,31 @@ def operations(size: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any
     return jobs
 
 
-def seconds(work: Callable[[], Any], before: Callable[[], Any] | None) -> float:
-    """Return how long one run takes."""
-    if before is not None:
+def seconds(work: Callable[[], Any], before: Callable[[], Any] | None, times: int) -> float:
+    """Return how long one run takes, of several in a row where nothing must be done before each."""
+    if before is None:
+        work()  # so that each finds its buffers in the caches as much as any other
+        start = time.perf_counter()
+        for _ in range(times):
+            work()
+        return (time.perf_counter() - start) / times
+    taken = []
+    for _ in range(times):
         before()
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
 
 
 def measure(size: int, rounds: int) -> dict[str, dict[str, float]]:
     """Return the median speed of each operation, and its ratios to copying and to reading."""
     jobs = operations(size)
-    repeats = max(1, 2**21 // size)  # a round of a small buffer is several runs, of which the median counts
+    times = max(1, 2**22 // size)  # a small buffer several times a round: a clock has its own cost
     taken: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(rounds + 1):
         for name, (work, before) in jobs.items():
-            taken[name].append(statistics.median(seconds(work, before) for _ in range(repeats)))
+            taken[name].append(seconds(work, before, times))
     medians = {name: statistics.median(values[1:]) for name, values in taken.items()}
     medians[COPY] = min(value for name, value in medians.items() if name.startswith(COPY))
     return {

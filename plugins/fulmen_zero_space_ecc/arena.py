@@ -69,7 +69,7 @@ def encode_(buffer: Buffer, layout: Layout, threads: int = 1) -> None:
     if ends == [stop for _, stop in spans]:
         return
     for end, (start, _) in zip(ends, spans, strict=True):
-        _decode_columns(words, words, layout, start, end)  # gives back the bits that were taken
+        _decode_columns(words, layout, start, end)  # gives back the bits that were taken
     outside = held_outside(buffer, layout)
     raise ValueError(
         f"{len(outside):,} of {words.size * 7:,} held bytes lie outside [{LOW}, {HIGH}], the first is byte "
@@ -94,21 +94,16 @@ def scrub_(buffer: Buffer, layout: Layout, threads: int = 1) -> Scrubbed:
     """
     words = as_words(buffer, layout)
     columns, paper = words.size // BLOCK, layout == "paper"
-
-    def scrub_span(start: int, stop: int) -> tuple[int, int, NDArray[np.int64]]:
-        note = np.empty(_KEPT_BLOCKS, np.int64)
-        corrected, detected = _kernels().scrub(words, paper, start, stop, POSITIONS, note)
-        return corrected, detected, note[:detected]
-
-    done = _in_threads(scrub_span, _spans(columns, threads), threads)
-    corrected, detected, blocks = done[0]
-    if len(done) > 1:
-        corrected, detected = sum(part[0] for part in done), sum(part[1] for part in done)
-        blocks = np.concatenate([part[2] for part in done])
-    if len(blocks) < detected:  # more than were noted; they are all still there
-        blocks = np.empty(detected, np.int64)
-        _kernels().scrub(words, paper, 0, columns, POSITIONS, blocks)
+    if threads == 1:
+        corrected, detected, blocks = _scrub_columns(words, paper, 0, columns)
+    else:
+        parts = _in_threads(_scrub_columns, _spans(columns, threads), threads, words, paper)
+        corrected, detected = sum(part[0] for part in parts), sum(part[1] for part in parts)
+        blocks = np.concatenate([part[2] for part in parts])
     if detected:
+        if len(blocks) < detected:  # more than were noted; they are all still there
+            blocks = np.empty(detected, np.int64)
+            _kernels().scrub(words, paper, 0, columns, POSITIONS, blocks)
         blocks.sort()
     return Scrubbed(corrected, blocks)
 
@@ -121,10 +116,7 @@ def decode_(buffer: Buffer, layout: Layout, threads: int = 1) -> None:
     words = as_words(buffer, layout)
     spans = _spans(words.size // BLOCK, threads)
 
-    def decode_span(words: Any, layout: Layout, start: int, stop: int) -> None:
-        _decode_columns(words, words, layout, start, stop)
-
-    _in_threads(decode_span, spans, threads, words, layout)
+    _in_threads(_decode_columns, spans, threads, words, layout)
 
 
 def decode(buffer: Buffer, layout: Layout, out: Buffer | None = None) -> NDArray[np.int8]:
@@ -143,7 +135,10 @@ def decode(buffer: Buffer, layout: Layout, out: Buffer | None = None) -> NDArray
     target = as_words(out, layout)
     if target.size != words.size:
         raise ValueError(f"out has {out.size:,} bytes, the buffer {buffer.size:,}: give one of that size.")
-    _decode_columns(words, target, layout, 0, words.size // BLOCK)
+    checks, held = CHECK_MASK, words.size
+    if layout != "paper":
+        checks, held = _CHECKS_OF_PLANES, words.size // BLOCK * (BLOCK - 1)
+    _kernels().decode(words, target, np.uint64(checks), 0, held, words.size)
     return out.view(np.int8)
 
 
@@ -208,23 +203,23 @@ def _kernels() -> ModuleType:
     return kernels
 
 
-def _decode_columns(source: Any, target: Any, layout: Layout, start: int, stop: int) -> None:
-    columns = source.size // BLOCK
+def _scrub_columns(words: Any, paper: bool, start: int, stop: int) -> tuple[int, int, NDArray[np.int64]]:
+    noted = np.empty(_KEPT_BLOCKS, np.int64)
+    corrected, detected = _kernels().scrub(words, paper, start, stop, POSITIONS, noted)
+    return corrected, detected, noted[:detected]
+
+
+def _decode_columns(words: Any, layout: Layout, start: int, stop: int) -> None:
+    columns = words.size // BLOCK
     if layout == "paper":
         checks, rows = CHECK_MASK, [(BLOCK * start, BLOCK * stop)]
+    elif (start, stop) == (0, columns):  # the planes of held bytes are one stretch of words
+        checks, rows = _CHECKS_OF_PLANES, [(0, (BLOCK - 1) * columns)]
     else:
-        checks, rows = (
-            _CHECKS_OF_PLANES,
-            [(i * columns + start, i * columns + stop) for i in range(BLOCK - 1)],
-        )
+        checks = _CHECKS_OF_PLANES
+        rows = [(plane * columns + start, plane * columns + stop) for plane in range(BLOCK - 1)]
     for first, last in rows:
-        if source is target:
-            _kernels().decode_(source, np.uint64(checks), first, last)
-        else:
-            _kernels().decode(source, target, np.uint64(checks), first, last)
-    if source is not target and layout != "paper":
-        free = slice((BLOCK - 1) * columns + start, (BLOCK - 1) * columns + stop)
-        target[free] = source[free]
+        _kernels().decode_(words, np.uint64(checks), first, last)
 
 
 def _spans(columns: int, threads: int) -> list[tuple[int, int]]:

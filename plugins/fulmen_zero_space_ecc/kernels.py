@@ -28,7 +28,7 @@ Words = NDArray[np.uint64]
 
 STRIP = 1024  # columns: 64 KiB, checked between two branches
 NARROW = 32  # columns: what is searched again where a strip is not clean
-ENCODED = 256  # columns: 16 KiB and the check bits of a strip stay in the first-level cache
+ENCODED = 512  # columns: 32 KiB, read twice: for the changes, and to change them
 
 
 def _every(byte: int) -> np.uint64:
@@ -313,8 +313,8 @@ def encode(words, paper, start, stop):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def decode(words, out, checks, start, stop):  # type: ignore[no-untyped-def]
-    """Copy words start to stop, with each bit of ``checks`` taken from its upper neighbour.
+def decode(words, out, checks, start, stop, end):  # type: ignore[no-untyped-def]
+    """Copy words start to end; those before stop with each bit of ``checks`` from its upper neighbour.
 
     ``out`` is other memory. Works on words, not on columns, and knows no layout.
     """
@@ -322,6 +322,10 @@ def decode(words, out, checks, start, stop):  # type: ignore[no-untyped-def]
     kept = ~checks
     for k in range(source.size):
         target[k] = (source[k] & kept) | ((source[k] >> _1) & checks)
+    # Here too, since a copy by memcpy is several times slower where the two lie alike in their pages.
+    source, target = words[stop:end], out[stop:end]
+    for k in range(source.size):
+        target[k] = source[k] | (checks & _0)
 
 
 @njit(nogil=True, cache=True)
