@@ -21,17 +21,17 @@ class Classifier(ToyClassifier):
 
 
 @cache
-def trained(layout: str) -> tuple[Classifier, dict]:
+def trained(layout: str, scales: str = "layer") -> tuple[Classifier, dict]:
     """Return a toy that `wot` has trained, and its checkpoint."""
     torch.manual_seed(1)
-    wot = WeightDistributionTraining(layout=layout, start_epoch=3)
+    wot = WeightDistributionTraining(layout=layout, start_epoch=3, scales=scales)
     model = fit([wot], Classifier(lr=0.05), max_epochs=6).eval()
     return model, {"callbacks": {wot.state_key: wot.state_dict()}}
 
 
-def image(number_format: str = "int8", layout: str = "interleaved") -> MemoryImage:
+def image(number_format: str = "int8", layout: str = "interleaved", scales: str = "layer") -> MemoryImage:
     """Return the toy as it lies in memory."""
-    model, checkpoint = trained(layout)
+    model, checkpoint = trained(layout, scales)
     frozen = saved_state(checkpoint)["frozen"]
     return memory_image(model, placement(model, layout), number_format, frozen)
 

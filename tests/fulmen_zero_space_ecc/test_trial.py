@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fault_toys import batches, image, trained
+from fault_toys import Classifier, batches, image, trained
+from torch import nn
 
 from fulmen_zero_space_ecc.faults import Bursts, Exact, Independent, Rows, StuckAt
 from fulmen_zero_space_ecc.memory_image import memory_image
@@ -71,22 +72,23 @@ def test_all_schemes_meet_the_same_faults_in_the_weights_bits(resident):
         assert len(hit) == 1
 
 
-def test_outcomes_are_those_of_the_model_that_wot_trained():
+@pytest.mark.parametrize("scales", ["layer", "channel"])
+def test_outcomes_are_those_of_the_model_that_wot_trained(scales):
     """Without faults, the resident model classifies as the fake-quantised one that was trained."""
-    model, checkpoint = trained("interleaved")
+    model, checkpoint = trained("interleaved", scales)
     frozen = saved_state(checkpoint)["frozen"]
     placed = placement(model)
-    scores = _quantised_scores(model, placed, frozen)
-    resident = Resident(image(), batches())
+    scores = _quantised_scores(model, placed, frozen, scales)
+    resident = Resident(image(scales=scales), batches())
     correct = sum(
         int((s.argmax(1) == labels).sum()) for s, (_, labels) in zip(scores, batches(), strict=True)
     )
     assert resident.clean_accuracy == correct / resident.images
 
 
-def _quantised_scores(model, placed, frozen):
+def _quantised_scores(model, placed, frozen, scales):
     quantized = QuantizedModel(
-        model, placed, activations=True, activation_decay=0.999, device=torch.device("cpu")
+        model, placed, activations=True, activation_decay=0.999, device=torch.device("cpu"), scales=scales
     )
     quantized.load_state_dict(frozen)
     quantized.train(False)
@@ -181,3 +183,35 @@ def test_targets_are_hit_and_all_else_spared(resident):
         assert (faults.positions // 8 >= start).all()
         assert (faults.positions // 8 < stop).all()
         assert set(faults.positions % (8 * resident.image.word)) == {0}
+
+
+def test_faults_in_the_padding_are_nobodys(resident):
+    size, weights = len(resident.image.content), resident.image.placement.numel * resident.image.word
+    for where in (np.arange(weights, size), np.array([size - 1])):
+        with resident.changed(where, np.full(len(where), 255, np.uint8)) as layers:
+            assert layers == set()
+            assert resident.accuracy(layers) == resident.accuracy() == resident.clean_accuracy
+
+
+class Viewing(nn.Module):
+    """Takes it for granted that its activations lie with the channels first."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(144, 10)
+
+    def forward(self, images):
+        x = self.conv(images)
+        return self.head(x.view(len(x), -1))
+
+
+def test_models_that_need_their_channels_first_have_them_so():
+    model = Classifier(Viewing()).eval()
+    resident = Resident(memory_image(model, placement(model), "float32"), batches(1))
+    bench = Workbench(resident, 7, Independent(), resident.image.target())
+    assert [bench.trial("none", 1e-3, t) for t in range(4)] == [
+        bench.slow_trial("none", 1e-3, t) for t in range(4)
+    ]
+    with torch.no_grad():
+        images, labels = batches(1)[0]
+        assert resident.clean_accuracy == (model(images).argmax(1) == labels).float().mean().item()
