@@ -17,7 +17,11 @@ _CHUNK = 512  # words at a time, so that what is decoded is still in the cache w
 
 
 def dequantize(
-    payload: NDArray[np.int8], segment: Segment, layout: Layout, scale: NDArray[np.float32]
+    payload: NDArray[np.int8],
+    segment: Segment,
+    layout: Layout,
+    scale: NDArray[np.float32],
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return a weight as float32, in its shape: check bits replaced by signs, times the scale.
 
@@ -26,8 +30,9 @@ def dequantize(
         segment: The weight's place in it.
         layout: ``interleaved`` or ``paper``.
         scale: float32, no dimensions, or one that broadcasts against the weight.
+        out: Where it is put: float32, contiguous, of the weight's shape; None: a new array.
     """
-    out = np.empty(segment.shape, np.float32)
+    out = np.empty(segment.shape, np.float32) if out is None else out
     last_plane = payload.size // BLOCK * (BLOCK - 1) if layout == "interleaved" else payload.size
     # One scale multiplies as bytes are read; several, in a second pass, which numpy broadcasts.
     factor = np.float32(scale.reshape(-1)[0] if scale.size == 1 else 1)

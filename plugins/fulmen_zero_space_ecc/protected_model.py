@@ -53,6 +53,8 @@ class ProtectedModel:
         self._owners = [(layer, s) for s in form.placed.segments for layer in s.layers]
         self._ranges = _ranges(self._owners, activation_ranges)
         self._shadows: dict[str, Tensor] = {}
+        # Fresh memory costs as much as the decoding: where nothing looks back, layers share a place.
+        self._scratch = torch.empty(max((s.numel for s in form.placed.segments), default=0))
         self._handles: list[RemovableHandle] = []
         self._parameters: dict[str, nn.Parameter] = {}
         self._data: list[tuple[Tensor, Tensor]] = []
@@ -103,9 +105,18 @@ class ProtectedModel:
         """Return a weight as float32, decoded now or in the last scrub."""
         if (shadow := self._shadows.get(segment.name)) is not None:
             return shadow
-        scale = self.form.scale(segment.name).numpy()
-        placed = self.form.placed
-        return torch.from_numpy(dequantize(self.form.payload.numpy(), segment, placed.layout, scale))
+        return self._decoded(segment, None)
+
+    def weight_of_use(self, segment: Segment) -> Tensor:
+        """Return a weight for one use of its layer; without gradients it lasts until the next layer's."""
+        if segment.name in self._shadows or torch.is_grad_enabled():
+            return self.weight(segment)
+        return self._decoded(segment, self._scratch[: segment.numel].view(segment.shape))
+
+    def _decoded(self, segment: Segment, out: Tensor | None) -> Tensor:
+        scale, layout = self.form.scale(segment.name).numpy(), self.form.placed.layout
+        place = None if out is None else out.numpy()
+        return torch.from_numpy(dequantize(self.form.payload.numpy(), segment, layout, scale, place))
 
     def _refresh(self) -> None:
         if self.mode == "shadow" and self._handles:
@@ -124,7 +135,7 @@ class _ProtectedLayer(FakeQuantizedLayer):
         self.source, self.segment = source, segment
 
     def weight_of(self, layer: nn.Module) -> Tensor:
-        return self.source.weight(self.segment)
+        return self.source.weight_of_use(self.segment)
 
 
 def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

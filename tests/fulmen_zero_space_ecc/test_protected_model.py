@@ -43,6 +43,27 @@ def test_it_computes_what_the_bytes_stand_for(mode, layout):
     assert model.head.weight is model.embed.weight
 
 
+def test_with_gradients_each_layer_has_a_weight_of_its_own():
+    """Without, they share one place: what looks back at a weight would see the next layer's."""
+    model, form = protected()
+    served = ProtectedModel(model, form)
+    served.attach()
+    soft = torch.zeros(4, 16, 8, requires_grad=True)
+
+    def tail(net, x):
+        x = net.transposed(net.depthwise(net.norm(net.grouped(x.mT))).relu())
+        return net.head(net.layer_norm(x.mT)).square().sum()
+
+    (found,) = torch.autograd.grad(tail(model, soft + 1), soft)
+    (expected,) = torch.autograd.grad(tail(reference(form), soft + 1), soft)
+    with torch.no_grad():
+        without = model(TOKENS)
+
+    assert torch.equal(found, expected)
+    assert torch.equal(without, reference(form)(TOKENS))
+    served.detach()
+
+
 def test_while_attached_the_model_holds_the_stored_bytes_and_no_float_weight():
     model, form = protected()
     served = ProtectedModel(model, form)
