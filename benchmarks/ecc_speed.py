@@ -33,6 +33,7 @@ from fulmen_zero_space_ecc import arena, kernels
 
 RESULTS = Path(__file__).parent / "results" / "ecc_speed.json"
 SIZES = {"11 MiB": 11 * 2**20, "256 KiB": 256 * 2**10}
+RATES = (1e-6, 1e-5, 1e-4, 1e-3)  # flips a bit, for scrubs that find something
 DISTANCES = (0, 64, 1088, 2112)  # bytes between the buffers' places in a page
 COPY, READ = "np.copyto", "XOR read"
 # operation: (size, what it is compared with, at least)
@@ -74,6 +75,20 @@ def weights(size: int, layout: Any) -> np.ndarray:
     return buffer
 
 
+def renew(buffer: np.ndarray, content: np.ndarray) -> None:
+    """Fill a buffer, and read it, since a copy may go past the caches."""
+    np.copyto(buffer, content)
+    xor_read(buffer.view(np.uint64))
+
+
+def flipped(buffer: np.ndarray, rate: float) -> np.ndarray:
+    """Return a copy with each bit flipped at a rate."""
+    bits = np.random.default_rng(1).integers(0, 8 * buffer.size, round(8 * buffer.size * rate))
+    hit = buffer.copy()
+    np.bitwise_xor.at(hit.view(np.uint8), bits // 8, (1 << bits % 8).astype(np.uint8))
+    return hit
+
+
 def operations(size: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any] | None]]:
     """Name each operation, with what must be done before it that is not measured."""
     jobs: dict[str, tuple[Callable[[], Any], Callable[[], Any] | None]] = {}
@@ -97,10 +112,18 @@ def operations(size: int) -> dict[str, tuple[Callable[[], Any], Callable[[], Any
             f"scrub {layout}": (lambda b=buffer, la=layout: arena.scrub_(b, la), None),
             f"encode {layout}": (
                 lambda w=work, la=layout: arena.encode_(w, la),
-                lambda w=work, p=plain: np.copyto(w, p),
+                lambda w=work, p=plain: renew(w, p),
             ),
             f"decode {layout}": (lambda b=buffer, la=layout, o=out: arena.decode(b, la, o), None),
         }
+    faulty = placed(size, 64).view(np.int8)
+    for rate in RATES:
+        hit = flipped(source, rate)
+        jobs[f"scrub interleaved, {rate:g}"] = (
+            lambda: arena.scrub_(faulty, "interleaved"),
+            lambda hit=hit: renew(faulty, hit),
+        )
+    jobs["verify interleaved, 2 threads"] = (lambda: arena.verify(source, "interleaved", 2), None)
     jobs["xxh3 (64 bits)"] = (lambda: xxhash.xxh3_64_intdigest(source), None)
     copied = source.tobytes()
     jobs["CRC32C"] = (lambda: google_crc32c.value(copied), None)
@@ -158,9 +181,9 @@ def main() -> None:
             "at_least": least, "measured": ratio, "held": ratio >= least,
         })  # fmt: skip
     for size, rows in sizes.items():
-        print(f"{size:<26} GB/s  of copyto  of XOR read")
+        print(f"{size:<31} GB/s  of copyto  of XOR read")
         for name, row in rows.items():
-            print(f"{name:<25} {row['gigabytes_per_second']:>6.1f} {row['of_copyto']:>10.2f} "
+            print(f"{name:<30} {row['gigabytes_per_second']:>6.1f} {row['of_copyto']:>10.2f} "
                   f"{row['of_xor_read']:>12.2f}")  # fmt: skip
     for bar in bars:
         print(

@@ -20,6 +20,7 @@ saved_state.py      what `wot` leaves in a checkpoint
 columns.py          the (64, 57) SEC-DED code by its numbers, with its proof
 kernels.py          its compiled loops over 64-bit words
 code.py, arena.py   its calls, on rows of 8 weights and on whole arenas
+torch_code.py       the same for rows on any device, in plain torch
 floats.py           codes for the numbers that stay floating-point
 concealment.py      what a block with two wrong bits most likely held
 policies.py         what becomes of such a block

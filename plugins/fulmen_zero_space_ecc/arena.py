@@ -33,7 +33,7 @@ BLOCK = 8  # bytes
 COLUMN = 64  # bytes: 8 blocks, what the kernels count in
 LOW, HIGH = -64, 63  # the box of held bytes
 _KEPT_BLOCKS = 1024  # numbers of detected blocks noted in the first pass
-_SHORTEST_SPAN = 1024  # columns a thread: below, starting it costs more than it saves
+_SHORTEST_SPAN = 16384  # columns a thread, 1 MiB: below, waking it costs more than it saves
 _LITTLE_ENDIAN = sys.byteorder == "little"
 _CHECKS_OF_PLANES = int.from_bytes(bytes([1 << CHECK_BIT] * 8), "little")
 

@@ -19,6 +19,12 @@ from fulmen_zero_space_ecc.placement import placement
 pytestmark = pytest.mark.parametrize("layout", LAYOUTS)
 
 
+@pytest.fixture(autouse=True)
+def short_spans(monkeypatch):
+    """Let small arenas be shared by threads, which only large ones are worth."""
+    monkeypatch.setattr(arena, "_SHORTEST_SPAN", 512)
+
+
 def encoded(rows: np.ndarray, layout: str) -> np.ndarray:
     buffer = oracle.to_arena(rows, layout)
     arena.encode_(buffer, layout)
@@ -210,7 +216,7 @@ def test_unknown_layouts_and_no_threads_are_refused(layout):
 def test_a_forked_process_can_use_threads_of_its_own(layout):
     script = (
         "import os, numpy as np; from fulmen_zero_space_ecc import arena\n"
-        f"b = np.zeros(64 * 4096, np.int8); arena.verify(b, {layout!r}, 2)\n"
+        f"b = np.zeros(64 * 4096, np.int8); arena._SHORTEST_SPAN = 512; arena.verify(b, {layout!r}, 2)\n"
         "child = os.fork()\n"
         f"if child == 0: os._exit(arena.verify(b, {layout!r}, 2))\n"
         "print(os.waitpid(child, 0)[1])"
