@@ -38,6 +38,7 @@ class FaultOptions:
     stuck_value: int | None
     vulnerability_trials: int
     fit_per_mbit: float | None
+    mttf_years: float
     stage: str
     images: int | None
     layout: Layout | None
@@ -72,6 +73,7 @@ class FaultOptions:
         _require("images", self.images, self.images is None or self.images >= 1, "1 or more, or none,")
         fit = self.fit_per_mbit
         _require("fit_per_mbit", fit, fit is None or 0 < fit < float("inf"), "a positive number")
+        _require("mttf_years", self.mttf_years, 0 < self.mttf_years < float("inf"), "a positive number")
         self._check_rates()
         self._check_names()
         self._check_bits()

@@ -16,6 +16,7 @@ from fulmen_zero_space_ecc.scrub_period import (
     flips_per_bit_hour,
     mean_hours_to_loss,
     mean_hours_unprotected,
+    scrub_period,
 )
 from fulmen_zero_space_ecc.vulnerability import order
 
@@ -60,6 +61,14 @@ def tables(
         found["times"] = pd.DataFrame(times)
     if options.fit_per_mbit is not None and schemes:
         found["scrubbing"] = pd.DataFrame(_scrubbing(schemes, options.fit_per_mbit))
+        found["scrub_periods"] = pd.DataFrame(
+            [
+                _period_row(s, options.fit_per_mbit, options.mttf_years)
+                for s in schemes
+                if s.label in _BITS_A_BLOCK
+            ],
+            columns=["scheme", "mttf_years", "scrub_every_hours"],
+        )
     return found
 
 
@@ -266,6 +275,13 @@ def _scrubbing(schemes: Sequence[Scheme], fit_per_mbit: float) -> list[dict[str,
                 years = {"mean_years_to_loss": hours / HOURS["1 year"]}
                 rows.append({"scheme": scheme.label, "scrub_every": name, **years})
     return rows
+
+
+def _period_row(scheme: Scheme, fit_per_mbit: float, mttf_years: float) -> dict[str, Any]:
+    """Return how often to scrub; infinite hours: the memory lasts as long without any."""
+    wanted = mttf_years * HOURS["1 year"]
+    hours = scrub_period(scheme.units, _BITS_A_BLOCK[scheme.label], fit_per_mbit, wanted)
+    return {"scheme": scheme.label, "mttf_years": mttf_years, "scrub_every_hours": hours}
 
 
 def _median_ms(work: Any, rounds: int) -> float:

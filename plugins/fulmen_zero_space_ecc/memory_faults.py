@@ -65,6 +65,7 @@ class MemoryFaults(fulmen.Analyzer):
         vulnerability_trials: Trials per bit of each layer at the highest rate, unprotected; 0: none.
         fit_per_mbit: Flips per 10^9 hours and Mbit of the memory that you mean, for the table of scrub
             periods; None: no table.
+        mttf_years: The mean time to the first lost block that is wanted, for how often to scrub.
         stage: Images of the ``test`` or ``val`` loader.
         images: Only the first so many; None: all.
         layout: Which weights form a block of 8; None: that of the checkpoint's `wot`, or
@@ -102,6 +103,7 @@ class MemoryFaults(fulmen.Analyzer):
         stuck_value: int | None = None,
         vulnerability_trials: int = 0,
         fit_per_mbit: float | None = None,
+        mttf_years: float = 1000.0,
         stage: Literal["test", "val"] = "test",
         images: int | None = None,
         layout: Layout | None = None,
@@ -128,6 +130,7 @@ class MemoryFaults(fulmen.Analyzer):
             stuck_value=stuck_value,
             vulnerability_trials=vulnerability_trials,
             fit_per_mbit=fit_per_mbit,
+            mttf_years=mttf_years,
             stage=stage,
             images=images,
             layout=layout,

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -145,6 +146,19 @@ def test_scrubbing_is_told_where_the_memory_is_known():
     assert "scrubbing" not in analyze_toy().tables
 
 
+def test_how_often_to_scrub_is_told(tmp_path):
+    report = analyze_toy(fit_per_mbit=1e9, mttf_years=50.0)
+    table = report.tables["scrub_periods"].set_index("scheme")
+    assert set(table.index) == {"in_place", "ecc_72_64"}
+    blocks = report.tables["schemes"].set_index("scheme").loc["in_place", "units"]
+    hours = table.loc["in_place", "scrub_every_hours"]
+    assert mean_hours_to_loss(blocks, 64, 1e9, hours) == pytest.approx(50 * 8766)
+    easy = analyze_toy(fit_per_mbit=1.0)
+    assert np.isinf(easy.tables["scrub_periods"]["scrub_every_hours"]).all()
+    easy.save(tmp_path / "report")
+    assert fulmen.Report.load(tmp_path / "report") == easy
+
+
 def test_a_rate_of_0_loses_nothing():
     table = analyze_toy(rates=[0.0]).tables["campaign"]
     assert (table["drop_mean"] == 0).all()
@@ -221,6 +235,7 @@ BAD_OPTIONS = [
     ({"stuck_value": 2}, "stuck_value is 2; one of 0, 1"),
     ({"vulnerability_trials": -1}, "vulnerability_trials is -1; 0 or more"),
     ({"fit_per_mbit": 0.0}, "fit_per_mbit is 0.0; a positive number"),
+    ({"mttf_years": 0.0}, "mttf_years is 0.0; a positive number"),
     ({"images": 0}, "images is 0; 1 or more"),
     ({"cache_mb": -1}, "cache_mb is -1"),
     ({"schemes": ["in_place"], "number_format": "float32"}, "scheme in_place protects int8 weights"),
