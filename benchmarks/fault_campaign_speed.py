@@ -79,8 +79,7 @@ def boxed(model: nn.Module) -> tuple[nn.Module, MemoryImage]:
     model = copy.deepcopy(model)
     pairs = find_pairs(model)
     for pair in pairs:
-        ratios = f"{inject['ratio']:,.0f}x (bar {least}x), cold {inject['ratio_cold']:,.0f}x"
-        print(f"\n{name}: inject and undo {both}: {ratios}")
+        fold_(model.get_submodule(pair.convolution), model.get_submodule(pair.normalisation))  # type: ignore[arg-type]
     placed = placement(model)
     scales = {s.name: float(model.get_parameter(s.name).detach().abs().max()) / 63 for s in placed.segments}
     folded = {pair.convolution: pair.normalisation for pair in pairs}
@@ -263,7 +262,8 @@ def main() -> None:
         result["networks"][name] = {"inject_and_undo": inject, "trials": rows}
         both = f"{inject['pytorchfi_ms']:.3f} -> {inject['fulmen_ms']:.4f} ms"
         print(
-            f"\n{name}: inject and undo {both}: {inject['ratio']:,.0f}x (bar {least}x), cold {inject['ratio_cold']:,.0f}x"
+        ratios = f"{inject['ratio']:,.0f}x (bar {least}x), cold {inject['ratio_cold']:,.0f}x"
+        print(f"\n{name}: inject and undo {both}: {ratios}")
         )
         for row in rows:
             print(_line(row))
