@@ -261,10 +261,8 @@ def main() -> None:
             rows = [compare(peer, bench, scheme, rate, options.trials // share) for scheme, rate in CASES]
         result["networks"][name] = {"inject_and_undo": inject, "trials": rows}
         both = f"{inject['pytorchfi_ms']:.3f} -> {inject['fulmen_ms']:.4f} ms"
-        print(
         ratios = f"{inject['ratio']:,.0f}x (bar {least}x), cold {inject['ratio_cold']:,.0f}x"
         print(f"\n{name}: inject and undo {both}: {ratios}")
-        )
         for row in rows:
             print(_line(row))
     write_artifact(options.out, json.dumps(result, indent=1) + "\n")
