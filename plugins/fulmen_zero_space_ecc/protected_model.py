@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -154,9 +154,11 @@ def _ranges(
 
 
 def _refuse_frozen(model: nn.Module) -> None:
-    config: Any = torch._inductor.config if hasattr(torch, "_inductor") else None
-    compiled = any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m in model.modules())
-    if compiled and config is not None and config.freezing:
+    if not any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m in model.modules()):
+        return
+    from torch._inductor import config  # some seconds, for those alone who compile
+
+    if config.freezing:
         raise ValueError(
             "the model is compiled with frozen weights (torch._inductor.config.freezing), which are copies "
             "that no scrub reaches; set freezing to False."

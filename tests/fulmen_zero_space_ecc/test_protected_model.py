@@ -166,13 +166,18 @@ def test_scales_of_channels():
     served.detach()
 
 
-def test_frozen_compilation_is_refused(monkeypatch):
+def test_frozen_compilation_is_refused():
+    import torch._inductor.config as inductor
+
     model, form = protected()
     model.compile()
-    monkeypatch.setattr(torch._inductor.config, "freezing", True)
 
-    with pytest.raises(ValueError, match="copies that no scrub reaches; set freezing to False"):
+    with (
+        inductor.patch(freezing=True),
+        pytest.raises(ValueError, match="copies that no scrub reaches; set freezing to False"),
+    ):
         ProtectedModel(model, form)
+    ProtectedModel(model, form)
 
 
 @pytest.mark.parametrize("method", floats.METHODS)
