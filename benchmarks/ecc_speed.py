@@ -1,5 +1,6 @@
 """How fast the in-place code is, beside copying and merely reading the same bytes, and beside checksums.
 
+    pip install xxhash google-crc32c
     python benchmarks/ecc_speed.py [--rounds 21]      about 1 minute
 
 One thread. Every round runs each operation once, in turn, so that a machine whose speed drifts does not

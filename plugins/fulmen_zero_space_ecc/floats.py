@@ -21,6 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fulmen_zero_space_ecc.arena import Scrubbed
+from fulmen_zero_space_ecc.schemes import hsiao
 
 Method = Literal["mantissa", "secded72", "triple"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -97,13 +98,6 @@ def _mantissa_columns() -> list[int]:
     return [checks[bit] if bit in checks else next(others) for bit in range(64)]
 
 
-def _hsiao_columns() -> list[int]:
-    """56 columns of weight 3 and 8 of weight 5, balanced over the rows; check bits have weight 1."""
-    threes = [sum(1 << row for row in rows) for rows in itertools.combinations(range(8), 3)]
-    fives = [sum(1 << (start + step) % 8 for step in (0, 1, 2, 4, 5)) for start in range(8)]
-    return threes + fives
-
-
 def _table(columns: list[int]) -> NDArray[np.uint8]:
     """For each of the 8 bytes of a word and each of its values, what it adds to the syndrome."""
     table = np.zeros((8, 256), np.uint8)
@@ -138,8 +132,8 @@ _MANTISSA_TABLE = _table(_mantissa_columns())
 _MANTISSA_POSITION = _position(_mantissa_columns(), [])
 _MANTISSA_SOLUTION = _solution(_mantissa_columns())
 _MANTISSA_MASK = np.uint64(sum(1 << bit for bit in _IN_MANTISSAS))
-_HSIAO_TABLE = _table(_hsiao_columns())
-_HSIAO_POSITION = _position(_hsiao_columns(), [1 << row for row in range(8)])
+_HSIAO_TABLE = _table(hsiao.columns())
+_HSIAO_POSITION = _position(hsiao.columns(), [1 << row for row in range(8)])
 
 
 @njit(inline="always")

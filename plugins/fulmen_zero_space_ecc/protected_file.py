@@ -1,4 +1,4 @@
-"""Protected files of both kinds, read by their content: checkpoints and side-cars."""
+"""Files of protected models: side-cars read, and checkpoints where Lightning cannot decode them."""
 
 from __future__ import annotations
 

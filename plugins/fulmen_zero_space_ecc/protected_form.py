@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -247,10 +246,3 @@ def _lay_out(tensors: Iterable[tuple[str, Tensor]]) -> tuple[Place, ...]:
 
 def _even(count: int) -> int:
     return count + count % 2
-
-
-def same_bytes(one: ProtectedForm, other: ProtectedForm) -> bool:
-    """Whether two forms hold the same bits."""
-    return np.array_equal(one.payload.numpy(), other.payload.numpy()) and np.array_equal(
-        one.floats.numpy().view(np.uint32), other.floats.numpy().view(np.uint32)
-    )

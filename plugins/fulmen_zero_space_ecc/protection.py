@@ -49,7 +49,7 @@ class ZeroSpaceProtection(Callback):
         every_seconds: Scrub before a batch that comes this many seconds after the last scrub.
         floats: How scales, biases and normalisations are protected: ``mantissa`` (check bits in the last
             bits of the mantissas: no byte), ``secded72`` (1/8 more) or ``triple`` (2/1 more).
-        golden: A protected file (checkpoint or side-car) to read from; needed by ``policy: golden``.
+        golden: A side-car file of this model to read from; needed by ``policy: golden``.
         path: The checkpoint that is saved after ``fit``; by default ``protected.ckpt`` beside the run's
             checkpoints. The side-car has the same name and the suffix ``.zsecc``.
         threads: How many threads a scrub takes.
@@ -87,7 +87,7 @@ class ZeroSpaceProtection(Callback):
         guards.require("threads", threads, threads >= 1, "1 or more", OWNER)
         if policy == "golden" and golden is None:
             raise UserError(
-                f"{OWNER}: policy is 'golden'; set golden to the protected file that it reads from."
+                f"{OWNER}: policy is 'golden'; set golden to the side-car file that it reads from."
             )
         if not every_n_batches and every_seconds is None:
             raise UserError(f"{OWNER}: nothing says when to scrub; set every_n_batches or every_seconds.")

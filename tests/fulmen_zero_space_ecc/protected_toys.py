@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -53,3 +54,10 @@ def protected(layout: str = "interleaved", method: str = "mantissa") -> tuple[Ev
     model, scales = held_model(layout)
     state, aliases = own_state(model)
     return model, protect(state, placement(model, layout), scales, method, aliases)
+
+
+def same_bytes(one: ProtectedForm, other: ProtectedForm) -> bool:
+    """Whether two forms hold the same bits."""
+    return np.array_equal(one.payload.numpy(), other.payload.numpy()) and np.array_equal(
+        one.floats.numpy().view(np.uint32), other.floats.numpy().view(np.uint32)
+    )

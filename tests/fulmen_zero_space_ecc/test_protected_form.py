@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from protected_toys import TOKENS, held_model, protected
+from protected_toys import TOKENS, held_model, protected, same_bytes
 from torch.testing import assert_close
 
 from fulmen_zero_space_ecc import arena
 from fulmen_zero_space_ecc.placement import placement
 from fulmen_zero_space_ecc.policies import UncorrectableError
-from fulmen_zero_space_ecc.protected_form import own_state, protect, same_bytes
+from fulmen_zero_space_ecc.protected_form import own_state, protect
 from fulmen_zero_space_ecc.protected_state import FLOATS, HEADER, PAYLOAD, decode, from_state, to_state
 from fulmen_zero_space_ecc.quantization import quantize
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from protected_toys import same_bytes
 
 import fulmen
 from fulmen import Runner
@@ -20,7 +21,6 @@ from fulmen_zero_space_ecc import (
     load_from_checkpoint,
     read_form,
 )
-from fulmen_zero_space_ecc.protected_form import same_bytes
 from fulmen_zero_space_ecc.saved_state import STATE_KEY
 
 QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -222,7 +222,7 @@ BAD_OPTIONS = {
     "every_seconds": ({"every_seconds": 0}, "every_seconds is 0"),
     "no scrub at all": ({"every_n_batches": 0}, "nothing says when to scrub"),
     "threads": ({"threads": 0}, "threads is 0"),
-    "golden without a file": ({"policy": "golden"}, "set golden to the protected file"),
+    "golden without a file": ({"policy": "golden"}, "set golden to the side-car file"),
 }
 
 

@@ -79,14 +79,15 @@ def find(argv: Sequence[str]) -> TrainedWith | None:
     Raises:
         CheckpointError: the file is no checkpoint, or names a class that nobody vouches for.
     """
-    in_files = [document.get("ckpt_path") for document in arguments.documents_of(argv)]
+    documents = arguments.documents_of(argv)
+    in_files = [document.get("ckpt_path") for document in documents]
     path = arguments.given_value(argv, "--ckpt_path") or next(filter(None, reversed(in_files)), None)
     if path is None or not Path(str(path)).is_file():
         return None
     options = dict(load_checkpoint(path).get("hyper_parameters") or {})
     options.pop("_instantiator", None)
     trained, named = options.get("_class_path"), named_model(argv)
-    given = {*_strings(arguments.documents_of(argv)), *(word.rpartition("=")[2] for word in argv)}
+    given = {*_strings(documents), *(word.rpartition("=")[2] for word in argv)}
     for class_path in _class_paths(options):
         if _is_vouched_for(class_path) or class_path in given:
             continue
