@@ -148,6 +148,13 @@ def test_a_class_that_the_user_names_too_is_vouched_for(run_fulmen, own, verb):
     assert ran.status == 0, ran.stderr
 
 
+def test_what_is_vouched_for_gives_its_options(run_fulmen, own):
+    ran = run_fulmen("test", "--model=mine_kept.Mine", f"--ckpt_path={own}", "--print_config")
+
+    assert ran.status == 0, ran.stderr
+    assert "width: 4" in ran.stdout  # the class's default is 3
+
+
 def test_a_checkpoint_of_another_class_is_told_by_its_weights(run_fulmen, own):
     """The other class is nobody's to import, and need not be."""
     (own.parent.parent / "mine_kept.py").write_text("raise SystemExit('imported')")

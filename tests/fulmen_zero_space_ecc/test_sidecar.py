@@ -86,6 +86,15 @@ def test_two_copies_of_the_header_may_be_lost():
     assert sidecar.dumps(sidecar.loads(flipped(data, bits)).form) == data
 
 
+def test_all_copies_of_the_header_may_be_damaged_in_other_places():
+    """No checksum is right; the majority of each bit is."""
+    data = sidecar.dumps(protected()[1])
+    _, header = decode_header(data)
+    copy = 8 * header // 3
+
+    assert sidecar.dumps(sidecar.loads(flipped(data, [200, copy + 300, 2 * copy + 400])).form) == data
+
+
 def test_the_same_flips_in_a_file_of_torch_save_load_silently_wrong():
     _, form = protected()
     state = {"weight": form.payload.clone()}
