@@ -120,8 +120,12 @@ class ProtectedForm:
 
     def scale(self, name: str) -> Tensor:
         """Return a copy of the scale of a weight, which broadcasts against it."""
+        return self.scale_in_place(name).clone()
+
+    def scale_in_place(self, name: str) -> Tensor:
+        """Return the scale of a weight where it is stored: a view, which a scrub mends."""
         place = next(place for place in self.scales if place.name == name)
-        return self.floats[place.span].clone().view(place.shape)
+        return self.floats[place.span].view(place.shape)
 
     def numbers(self) -> dict[str, Tensor]:
         """Return copies of the floating-point tensors beside weights and scales, by name."""

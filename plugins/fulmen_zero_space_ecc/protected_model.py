@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from fulmen_zero_space_ecc.decoding import dequantize
+from fulmen_zero_space_ecc.decoding import WeightReader
 from fulmen_zero_space_ecc.fake_quantized import FakeQuantizedLayer
 from fulmen_zero_space_ecc.placement import Segment
 from fulmen_zero_space_ecc.policies import Policy
@@ -55,6 +55,7 @@ class ProtectedModel:
         self._shadows: dict[str, Tensor] = {}
         # Fresh memory costs as much as the decoding: where nothing looks back, layers share a place.
         self._scratch = torch.empty(max((s.numel for s in form.placed.segments), default=0))
+        self._weights = {s.name: _Weight(form, s, self._scratch) for s in form.placed.segments}
         self._handles: list[RemovableHandle] = []
         self._parameters: dict[str, nn.Parameter] = {}
         self._data: list[tuple[Tensor, Tensor]] = []
@@ -105,23 +106,37 @@ class ProtectedModel:
         """Return a weight as float32, decoded now or in the last scrub."""
         if (shadow := self._shadows.get(segment.name)) is not None:
             return shadow
-        return self._decoded(segment, None)
+        return self._weights[segment.name].fresh()
 
     def weight_of_use(self, segment: Segment) -> Tensor:
         """Return a weight for one use of its layer; without gradients it lasts until the next layer's."""
-        if segment.name in self._shadows or torch.is_grad_enabled():
+        if self._shadows or torch.is_grad_enabled():
             return self.weight(segment)
-        return self._decoded(segment, self._scratch[: segment.numel].view(segment.shape))
-
-    def _decoded(self, segment: Segment, out: Tensor | None) -> Tensor:
-        scale, layout = self.form.scale(segment.name).numpy(), self.form.placed.layout
-        place = None if out is None else out.numpy()
-        return torch.from_numpy(dequantize(self.form.payload.numpy(), segment, layout, scale, place))
+        return self._weights[segment.name].shared()
 
     def _refresh(self) -> None:
         if self.mode == "shadow" and self._handles:
             self._shadows = {}
             self._shadows = {s.name: self.weight(s) for s in self.form.placed.segments}
+
+
+class _Weight:
+    """A weight that is decoded from the form, into a place of its own or one that it shares."""
+
+    def __init__(self, form: ProtectedForm, segment: Segment, scratch: Tensor) -> None:
+        scale = form.scale_in_place(segment.name).numpy()
+        self._reader = WeightReader(form.payload.numpy(), segment, form.placed.layout, scale)
+        self._shared = scratch[: segment.numel].view(segment.shape)
+        self._shared_flat = scratch[: segment.numel].numpy()
+
+    def fresh(self) -> Tensor:
+        weight = torch.empty_like(self._shared)
+        self._reader.read(weight.view(-1).numpy())
+        return weight
+
+    def shared(self) -> Tensor:
+        self._reader.read(self._shared_flat)
+        return self._shared
 
 
 @dataclass
