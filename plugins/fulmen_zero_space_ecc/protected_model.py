@@ -48,7 +48,10 @@ class ProtectedModel:
         activation_ranges: Mapping[str, float] | None = None,
         mode: Mode = "decode_on_use",
     ) -> None:
-        _refuse_frozen(model)
+        if _is_compiled(model):
+            _refuse_frozen()
+            # Decoding is compiled already, and what a trace took for constant may be mended later.
+            self.weight_of_use = torch.compiler.disable(self.weight_of_use)  # type: ignore[method-assign, no-untyped-call]
         self.model, self.form, self.mode = model, form, mode
         self._owners = [(layer, s) for s in form.placed.segments for layer in s.layers]
         self._ranges = _ranges(self._owners, activation_ranges)
@@ -168,9 +171,11 @@ def _ranges(
     return ranges
 
 
-def _refuse_frozen(model: nn.Module) -> None:
-    if not any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m in model.modules()):
-        return
+def _is_compiled(model: nn.Module) -> bool:
+    return any(hasattr(m, "_orig_mod") or m._compiled_call_impl is not None for m in model.modules())
+
+
+def _refuse_frozen() -> None:
     from torch._inductor import config  # some seconds, for those alone who compile
 
     if config.freezing:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from protected_toys import same_bytes
 
 import fulmen
@@ -115,6 +116,42 @@ def test_predict(trained):
     predicted = run.predict(classifier(), digits(), ckpt_path=trained / "protected.ckpt")
 
     assert sum(len(batch) for batch in predicted) > 0
+
+
+def held_fit(folder: Path, model: ImageClassifier, *callbacks: Callback, **options) -> ImageClassifier:
+    """A short fit that ends in protected files in ``folder``."""
+    protection = ZeroSpaceProtection(path=str(folder / "protected.ckpt"))
+    callbacks = [WeightDistributionTraining(start_epoch=1), protection, *callbacks]
+    trainer = Trainer(max_epochs=2, default_root_dir=folder, callbacks=callbacks, **QUIET, **options)
+    trainer.fit(model, digits())
+    return model
+
+
+def test_what_is_protected_is_the_average_that_the_fit_ends_with(tmp_path):
+    model = held_fit(tmp_path, classifier(), EMAWeightAveraging(decay=0.9), precision="bf16-mixed")
+
+    stored = fulmen.load_checkpoint(tmp_path / "protected.ckpt")["state_dict"]
+
+    form = read_form(tmp_path / "protected.zsecc")
+    for segment in form.placed.segments:
+        steps = model.get_parameter(segment.name) / form.scale(segment.name)
+        assert torch.equal(steps.round() * form.scale(segment.name), stored[segment.name])
+        assert not torch.equal(stored[segment.name], torch.zeros_like(stored[segment.name]))
+
+
+def test_a_compiled_network_computes_from_the_mended_bytes(trained):
+    plain = outcome(trained / "protected.ckpt", WeightDistributionTraining(), ZeroSpaceProtection())
+    model = classifier()
+    model.network.compile(backend="aot_eager")
+    protection = ZeroSpaceProtection()
+    callbacks = [WeightDistributionTraining(), Flip(protection, [3]), protection]
+
+    (served,) = Runner(callbacks=callbacks, **QUIET).test(
+        model, digits(), ckpt_path=trained / "protected.ckpt", verbose=False
+    )
+
+    assert protection.found.corrected == 1
+    assert served == pytest.approx(plain, abs=1e-5)
 
 
 def test_load_from_checkpoint(trained):
