@@ -37,17 +37,17 @@ import torch
 from torch import Tensor, nn
 
 from fulmen import write_artifact
-from fulmen_zero_space_ecc.data_free import (
+from fulmen_zero_space_ecc.training.quantized_model import QuantizedModel
+from fulmen_zero_space_ecc.weights.data_free import (
     best_scale,
     compare,
     max_scale,
     prepare_,
     quantize_in_box,
 )
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.quantized_model import QuantizedModel
-from fulmen_zero_space_ecc.scales import channel_axis
-from fulmen_zero_space_ecc.throttle import HIGH, LOW
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.scales import channel_axis
+from fulmen_zero_space_ecc.weights.throttle import HIGH, LOW
 
 RESULTS = Path(__file__).parent / "results" / "data_free.json"
 NETWORKS = {

@@ -30,7 +30,7 @@ import numpy as np
 import xxhash
 
 from fulmen import write_artifact
-from fulmen_zero_space_ecc import arena, kernels
+from fulmen_zero_space_ecc.code import arena, kernels
 
 RESULTS = Path(__file__).parent / "results" / "ecc_speed.json"
 SIZES = {"11 MiB": 11 * 2**20, "256 KiB": 256 * 2**10}

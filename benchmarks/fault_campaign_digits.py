@@ -31,15 +31,15 @@ from fulmen import Report, Runner, load_checkpoint, write_artifact
 from fulmen_vision.classifier import ImageClassifier
 from fulmen_vision.digits import Digits
 from fulmen_vision.small_cnn import SmallCNN
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
-from fulmen_zero_space_ecc.faults import Independent, draw, flip_, stream
-from fulmen_zero_space_ecc.intervals import mean_interval
-from fulmen_zero_space_ecc.memory_faults import MemoryFaults
-from fulmen_zero_space_ecc.memory_image import memory_image
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.qat import QuantizationAwareTraining
-from fulmen_zero_space_ecc.saved_state import saved_state
-from fulmen_zero_space_ecc.schemes import build
+from fulmen_zero_space_ecc.campaign.faults import Independent, draw, flip_, stream
+from fulmen_zero_space_ecc.campaign.intervals import mean_interval
+from fulmen_zero_space_ecc.campaign.memory_faults import MemoryFaults
+from fulmen_zero_space_ecc.campaign.memory_image import memory_image
+from fulmen_zero_space_ecc.campaign.schemes import build
+from fulmen_zero_space_ecc.training.qat import QuantizationAwareTraining
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.saved_state import saved_state
 
 RESULTS = Path(__file__).parent / "results" / "fault_campaign_digits.json"
 RATES = [1e-4, 1e-3, 3e-3, 1e-2]

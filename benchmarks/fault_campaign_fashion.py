@@ -33,7 +33,7 @@ from fulmen_vision.idx import IdxImages
 from fulmen_vision.resnet import ResNet18
 from fulmen_vision.squeezenet import SqueezeNet
 from fulmen_vision.vgg import VGG16
-from fulmen_zero_space_ecc.memory_faults import MemoryFaults
+from fulmen_zero_space_ecc.campaign.memory_faults import MemoryFaults
 
 RESULTS = Path(__file__).parent / "results" / "fault_campaign_fashion"
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -30,7 +30,7 @@ from fulmen import Report, Runner, write_artifact
 from fulmen_vision.classifier import ImageClassifier
 from fulmen_vision.digits import Digits
 from fulmen_vision.small_cnn import SmallCNN
-from fulmen_zero_space_ecc.memory_faults import MemoryFaults
+from fulmen_zero_space_ecc.campaign.memory_faults import MemoryFaults
 
 RESULTS = Path(__file__).parent / "results" / "fault_campaign_kill.json"
 SCHEMES = ["none", "parity_zero", "ecc_72_64", "triple", "checksum_reload"]

@@ -33,14 +33,14 @@ from fulmen import write_artifact
 from fulmen_vision.digits import Digits
 from fulmen_vision.resnet import ResNet18
 from fulmen_vision.small_cnn import SmallCNN
-from fulmen_zero_space_ecc.faults import Independent
-from fulmen_zero_space_ecc.folding import fold_
-from fulmen_zero_space_ecc.intervals import mean_interval
-from fulmen_zero_space_ecc.memory_image import MemoryImage, memory_image
-from fulmen_zero_space_ecc.pairing import find_pairs
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.resident import Resident
-from fulmen_zero_space_ecc.trial import Workbench
+from fulmen_zero_space_ecc.campaign.faults import Independent
+from fulmen_zero_space_ecc.campaign.intervals import mean_interval
+from fulmen_zero_space_ecc.campaign.memory_image import MemoryImage, memory_image
+from fulmen_zero_space_ecc.campaign.resident import Resident
+from fulmen_zero_space_ecc.campaign.trial import Workbench
+from fulmen_zero_space_ecc.weights.folding import fold_
+from fulmen_zero_space_ecc.weights.pairing import find_pairs
+from fulmen_zero_space_ecc.weights.placement import placement
 
 RESULTS = Path(__file__).parent / "results" / "fault_campaign_speed.json"
 CASES = [

@@ -21,11 +21,11 @@ import torch
 
 from fulmen import write_artifact
 from fulmen_vision import ResNet18
-from fulmen_zero_space_ecc.data_free import best_scale
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.protected_form import own_state, protect
-from fulmen_zero_space_ecc.protected_model import ProtectedModel
-from fulmen_zero_space_ecc.throttle import throttle_
+from fulmen_zero_space_ecc.protected.form import own_state, protect
+from fulmen_zero_space_ecc.protected.model import ProtectedModel
+from fulmen_zero_space_ecc.weights.data_free import best_scale
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.throttle import throttle_
 
 RESULTS = Path(__file__).parent / "results" / "protected_model_speed.json"
 BARS = {

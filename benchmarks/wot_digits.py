@@ -34,9 +34,9 @@ from fulmen import write_artifact
 from fulmen_vision.classifier import ImageClassifier
 from fulmen_vision.digits import Digits
 from fulmen_vision.small_cnn import SmallCNN
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
-from fulmen_zero_space_ecc.hinge import excess
-from fulmen_zero_space_ecc.qat import QuantizationAwareTraining
+from fulmen_zero_space_ecc.training.hinge import excess
+from fulmen_zero_space_ecc.training.qat import QuantizationAwareTraining
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
 
 EPOCHS, START = 20, 10
 RESULTS = Path(__file__).parent / "results" / "wot_digits.json"

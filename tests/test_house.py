@@ -33,14 +33,10 @@ FURTHER_ADAPTERS = {
     # a model, data modules
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
     "fulmen_zero_space_ecc": {
-        *("qat", "starting", "guards", "charts"),  # parts of `wot`; figures
-        *(
-            "protection",
-            "protected_file",
-            "commands",
-        ),  # the callback `zero_space_ecc`, its files and commands
+        *("wot", "qat", "starting", "guards"),  # the callback `wot` and its parts
+        *("weight_distribution", "charts", "data_free_report"),  # an analyzer and its parts
+        *("callback", "file", "commands"),  # the callback `zero_space_ecc`, its files and commands
         *("memory_faults", "fault_options", "fault_charts", "labelled_batches"),  # an analyzer and its parts
-        "data_free_report",  # a part of weight_distribution's report
     },
 }
 

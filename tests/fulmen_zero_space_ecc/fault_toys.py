@@ -7,10 +7,10 @@ from functools import cache
 import torch
 from wot_toys import ToyClassifier, digits, fit
 
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
-from fulmen_zero_space_ecc.memory_image import MemoryImage, memory_image
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.saved_state import saved_state
+from fulmen_zero_space_ecc.campaign.memory_image import MemoryImage, memory_image
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.saved_state import saved_state
 
 
 class Classifier(ToyClassifier):

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.protected_form import ProtectedForm, own_state, protect
-from fulmen_zero_space_ecc.quantization import max_abs_scale
-from fulmen_zero_space_ecc.throttle import throttle_
+from fulmen_zero_space_ecc.protected.form import ProtectedForm, own_state, protect
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.quantization import max_abs_scale
+from fulmen_zero_space_ecc.weights.throttle import throttle_
 
 
 class EveryLayer(nn.Module):

@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch import Callback
 from wot_toys import LAYOUTS, ToyClassifier, fit
 
-from fulmen_zero_space_ecc.admm import penalty_gradient, update_
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
+from fulmen_zero_space_ecc.training.admm import penalty_gradient, update_
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
 
 SCALE = torch.tensor(0.5)  # the box is [-32, 31.5], of free weights [-63.5, 63.5]
 FREE = slice(7, None, 8)

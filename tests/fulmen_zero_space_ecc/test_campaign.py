@@ -7,11 +7,11 @@ import math
 import pytest
 from fault_toys import batches, image
 
-from fulmen_zero_space_ecc.campaign import Cell, Effort, difference, run_campaign, run_piece
-from fulmen_zero_space_ecc.faults import Independent
-from fulmen_zero_space_ecc.intervals import mean_interval
-from fulmen_zero_space_ecc.resident import Resident
-from fulmen_zero_space_ecc.trial import Outcome, Workbench
+from fulmen_zero_space_ecc.campaign.faults import Independent
+from fulmen_zero_space_ecc.campaign.intervals import mean_interval
+from fulmen_zero_space_ecc.campaign.resident import Resident
+from fulmen_zero_space_ecc.campaign.running import Cell, Effort, difference, run_campaign, run_piece
+from fulmen_zero_space_ecc.campaign.trial import Outcome, Workbench
 
 
 def outcome(accuracy):

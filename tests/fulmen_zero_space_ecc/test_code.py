@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from fulmen_zero_space_ecc import code, torch_code
-from fulmen_zero_space_ecc.columns import CHECK_WORDS, COLUMNS, POSITIONS
+from fulmen_zero_space_ecc import code
+from fulmen_zero_space_ecc.code import torch_code
+from fulmen_zero_space_ecc.code.columns import CHECK_WORDS, COLUMNS, POSITIONS
 
 PAIRS = list(itertools.combinations(range(64), 2))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fulmen_zero_space_ecc import code
-from fulmen_zero_space_ecc.concealment import log_priors, posterior_means
-from fulmen_zero_space_ecc.faults import Independent, Target, draw, flip_, stream
-from fulmen_zero_space_ecc.schemes import Arena, build
+from fulmen_zero_space_ecc.campaign.faults import Independent, Target, draw, flip_, stream
+from fulmen_zero_space_ecc.campaign.schemes import Arena, build
+from fulmen_zero_space_ecc.code.concealment import log_priors, posterior_means
 
 SIZE = 8192
 SEGMENTS = ((0, 5000), (5000, 8100))

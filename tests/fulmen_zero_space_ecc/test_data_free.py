@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from wot_toys import LAYOUTS, ToyNet
 
-from fulmen_zero_space_ecc.data_free import (
+from fulmen_zero_space_ecc.weights.data_free import (
     best_scale,
     compare,
     max_scale,
@@ -22,7 +22,7 @@ from fulmen_zero_space_ecc.data_free import (
     quantize_model,
     sqnr,
 )
-from fulmen_zero_space_ecc.placement import placement
+from fulmen_zero_space_ecc.weights.placement import placement
 
 
 def heavy_tailed(*shape, seed=0):

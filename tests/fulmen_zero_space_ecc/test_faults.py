@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fulmen_zero_space_ecc.faults import (
+from fulmen_zero_space_ecc.campaign.faults import (
     FAULT_MODELS,
     Bursts,
     Exact,

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fulmen_zero_space_ecc import floats
+from fulmen_zero_space_ecc.code import floats
 
 METHODS = pytest.mark.parametrize("method", floats.METHODS)
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from wot_toys import ToyNet
 
-from fulmen_zero_space_ecc.folding import fold_, forget_moments_, has_statistics, pin_
-from fulmen_zero_space_ecc.pairing import Pair, find_pairs, unpaired
+from fulmen_zero_space_ecc.weights.folding import fold_, forget_moments_, has_statistics, pin_
+from fulmen_zero_space_ecc.weights.pairing import Pair, find_pairs, unpaired
 
 
 def trained(norm, seed=0):

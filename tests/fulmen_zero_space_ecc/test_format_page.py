@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from protected_toys import protected
 
-from fulmen_zero_space_ecc import arena, code, floats, sidecar
+from fulmen_zero_space_ecc import code
+from fulmen_zero_space_ecc.code import arena, floats
+from fulmen_zero_space_ecc.protected import sidecar
 
 PAGE = "docs/plugins/zero_space_ecc_format.md"
 COMPILER = shutil.which("cc")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fulmen_zero_space_ecc.intervals import mean_interval
+from fulmen_zero_space_ecc.campaign.intervals import mean_interval
 
 stats = pytest.importorskip("scipy.stats")
 

@@ -21,10 +21,10 @@ from wot_toys import ToyClassifier, digits
 
 import fulmen
 from fulmen import UserError
-from fulmen_zero_space_ecc.fault_tables import CAMPAIGN
-from fulmen_zero_space_ecc.memory_faults import MemoryFaults, shared_bench
-from fulmen_zero_space_ecc.scrub_period import mean_hours_to_loss
-from fulmen_zero_space_ecc.trial import Workbench
+from fulmen_zero_space_ecc.campaign.fault_tables import CAMPAIGN
+from fulmen_zero_space_ecc.campaign.memory_faults import MemoryFaults, shared_bench
+from fulmen_zero_space_ecc.campaign.scrub_period import mean_hours_to_loss
+from fulmen_zero_space_ecc.campaign.trial import Workbench
 
 QUICK = {
     "rates": [0.001, 0.02],

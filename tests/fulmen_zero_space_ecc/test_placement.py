@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from wot_toys import LAYOUTS, ToyNet
 
-from fulmen_zero_space_ecc.placement import placement
+from fulmen_zero_space_ecc.weights.placement import placement
 
 MODELS = {
     "toy": ToyNet,

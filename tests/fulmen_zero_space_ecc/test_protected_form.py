@@ -8,12 +8,12 @@ import torch
 from protected_toys import TOKENS, held_model, protected, same_bytes
 from torch.testing import assert_close
 
-from fulmen_zero_space_ecc import arena
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.policies import UncorrectableError
-from fulmen_zero_space_ecc.protected_form import own_state, protect
-from fulmen_zero_space_ecc.protected_state import FLOATS, HEADER, PAYLOAD, decode, from_state, to_state
-from fulmen_zero_space_ecc.quantization import quantize
+from fulmen_zero_space_ecc.code import arena
+from fulmen_zero_space_ecc.protected.form import own_state, protect
+from fulmen_zero_space_ecc.protected.policies import UncorrectableError
+from fulmen_zero_space_ecc.protected.state import FLOATS, HEADER, PAYLOAD, decode, from_state, to_state
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.quantization import quantize
 
 LAYOUTS = pytest.mark.parametrize("layout", ["interleaved", "paper"])
 

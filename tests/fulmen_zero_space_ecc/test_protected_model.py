@@ -7,15 +7,14 @@ import pytest
 import torch
 from protected_toys import TOKENS, EveryLayer, held_model, protected
 
-from fulmen_zero_space_ecc import arena, floats
-from fulmen_zero_space_ecc.data_free import best_scale
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.protected_form import own_state, protect
-from fulmen_zero_space_ecc.protected_model import ProtectedModel
-from fulmen_zero_space_ecc.protected_state import from_state, to_state
-from fulmen_zero_space_ecc.scales import channel_axis
-from fulmen_zero_space_ecc.schemes import hsiao
-from fulmen_zero_space_ecc.throttle import throttle_
+from fulmen_zero_space_ecc.code import arena, floats, hsiao
+from fulmen_zero_space_ecc.protected.form import own_state, protect
+from fulmen_zero_space_ecc.protected.model import ProtectedModel
+from fulmen_zero_space_ecc.protected.state import from_state, to_state
+from fulmen_zero_space_ecc.weights.data_free import best_scale
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.scales import channel_axis
+from fulmen_zero_space_ecc.weights.throttle import throttle_
 
 MODES = pytest.mark.parametrize("mode", ["decode_on_use", "shadow"])
 

@@ -22,7 +22,7 @@ from fulmen_zero_space_ecc import (
     load_from_checkpoint,
     read_form,
 )
-from fulmen_zero_space_ecc.saved_state import STATE_KEY
+from fulmen_zero_space_ecc.weights.saved_state import STATE_KEY
 
 QUIET = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from fulmen_zero_space_ecc.fake_quantized import FakeQuantizedLayer
-from fulmen_zero_space_ecc.quantization import (
+from fulmen_zero_space_ecc.training.fake_quantized import FakeQuantizedLayer
+from fulmen_zero_space_ecc.weights.quantization import (
     ActivationRanges,
     fake_quantize_activation,
     fake_quantize_weight,

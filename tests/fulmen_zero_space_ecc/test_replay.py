@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fulmen_zero_space_ecc.replay import Replayer
+from fulmen_zero_space_ecc.campaign.replay import Replayer
 
 
 class Chain(nn.Sequential):

@@ -9,12 +9,12 @@ from torch import nn
 from wot_toys import LAYOUTS, ToyClassifier, digits, fit, outside, same_weights, trainer
 
 from fulmen.errors import CheckpointError
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
-from fulmen_zero_space_ecc.data_free import max_scale
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.quantization import fake_quantize_weight
-from fulmen_zero_space_ecc.scales import blank, channel_axis
-from fulmen_zero_space_ecc.throttle import count_outside, throttle_
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
+from fulmen_zero_space_ecc.weights.data_free import max_scale
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.quantization import fake_quantize_weight
+from fulmen_zero_space_ecc.weights.scales import blank, channel_axis
+from fulmen_zero_space_ecc.weights.throttle import count_outside, throttle_
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from fulmen_zero_space_ecc.faults import flip_
-from fulmen_zero_space_ecc.schemes import SCHEMES, Arena, build
-from fulmen_zero_space_ecc.schemes.crc32c import crc32c
-from fulmen_zero_space_ecc.schemes.hsiao import check_bytes, columns, correct
+from fulmen_zero_space_ecc.campaign.faults import flip_
+from fulmen_zero_space_ecc.campaign.schemes import SCHEMES, Arena, build
+from fulmen_zero_space_ecc.campaign.schemes.crc32c import crc32c
+from fulmen_zero_space_ecc.code.hsiao import check_bytes, columns, correct
 
 SIZE = 4096 + 512  # a page and a piece of one
 LAYOUTS = ("interleaved", "paper")

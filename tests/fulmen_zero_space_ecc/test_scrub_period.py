@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fulmen_zero_space_ecc.scrub_period import (
+from fulmen_zero_space_ecc.campaign.scrub_period import (
     block_loss,
     flips_per_bit_hour,
     mean_hours_to_loss,

@@ -9,9 +9,10 @@ import pytest
 import torch
 from protected_toys import protected, same_bytes
 
-from fulmen_zero_space_ecc import arena, sidecar
-from fulmen_zero_space_ecc.form_header import decode_header
-from fulmen_zero_space_ecc.policies import UncorrectableError
+from fulmen_zero_space_ecc.code import arena
+from fulmen_zero_space_ecc.protected import sidecar
+from fulmen_zero_space_ecc.protected.header import decode_header
+from fulmen_zero_space_ecc.protected.policies import UncorrectableError
 
 METHODS = pytest.mark.parametrize("method", ["mantissa", "secded72", "triple"])
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from wot_toys import LAYOUTS
 
-from fulmen_zero_space_ecc.hinge import outside, pull_, put_back_
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.quantization import max_abs_scale, quantize
-from fulmen_zero_space_ecc.throttle import count_outside, throttle_, throttled
+from fulmen_zero_space_ecc.training.hinge import outside, pull_, put_back_
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.quantization import max_abs_scale, quantize
+from fulmen_zero_space_ecc.weights.throttle import count_outside, throttle_, throttled
 
 
 def layers(layout, seed=0):

@@ -8,15 +8,15 @@ import torch
 from fault_toys import Classifier, batches, image, trained
 from torch import nn
 
-from fulmen_zero_space_ecc.faults import Bursts, Exact, Independent, Rows, StuckAt
-from fulmen_zero_space_ecc.memory_image import memory_image
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.quantized_model import QuantizedModel
-from fulmen_zero_space_ecc.replay import Replayer
-from fulmen_zero_space_ecc.resident import Resident
-from fulmen_zero_space_ecc.saved_state import saved_state
-from fulmen_zero_space_ecc.schemes import SCHEMES
-from fulmen_zero_space_ecc.trial import Workbench
+from fulmen_zero_space_ecc.campaign.faults import Bursts, Exact, Independent, Rows, StuckAt
+from fulmen_zero_space_ecc.campaign.memory_image import memory_image
+from fulmen_zero_space_ecc.campaign.replay import Replayer
+from fulmen_zero_space_ecc.campaign.resident import Resident
+from fulmen_zero_space_ecc.campaign.schemes import SCHEMES
+from fulmen_zero_space_ecc.campaign.trial import Workbench
+from fulmen_zero_space_ecc.training.quantized_model import QuantizedModel
+from fulmen_zero_space_ecc.weights.placement import placement
+from fulmen_zero_space_ecc.weights.saved_state import saved_state
 
 MODELS = [Independent(), Exact(), Bursts(4), Rows(64), StuckAt()]
 FORMATS = [

@@ -8,8 +8,8 @@ from lightning.pytorch import Callback
 from wot_toys import ToyClassifier, fit, outside, same_weights
 
 from fulmen import UserError
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
-from fulmen_zero_space_ecc.velocity import has_momentum, remove_outward_
+from fulmen_zero_space_ecc.training.velocity import has_momentum, remove_outward_
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
 
 SCALE, FREE = torch.tensor(1.0), slice(4, None)
 

@@ -15,10 +15,10 @@ from wot_toys import outside as outside_box
 import fulmen
 from fulmen import UserError
 from fulmen.errors import CheckpointError
-from fulmen_zero_space_ecc.analyzer import WeightDistribution
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
-from fulmen_zero_space_ecc.distribution import BINS, distribution, folded_copy, in_bin, outside
-from fulmen_zero_space_ecc.placement import placement
+from fulmen_zero_space_ecc.training.weight_distribution import WeightDistribution
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
+from fulmen_zero_space_ecc.weights.distribution import BINS, distribution, folded_copy, in_bin, outside
+from fulmen_zero_space_ecc.weights.placement import placement
 
 
 def analyze(model, checkpoint=None, runner=None, folder=None, **options):

@@ -21,11 +21,11 @@ from wot_toys import LAYOUTS, MODES, ToyClassifier, ToyNet, digits, fit, outside
 
 from fulmen import UserError
 from fulmen.errors import CheckpointError, FulmenError
-from fulmen_zero_space_ecc import guards
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
-from fulmen_zero_space_ecc.placement import placement
-from fulmen_zero_space_ecc.qat import QuantizationAwareTraining
-from fulmen_zero_space_ecc.quantized_model import QuantizedModel
+from fulmen_zero_space_ecc.training import guards
+from fulmen_zero_space_ecc.training.qat import QuantizationAwareTraining
+from fulmen_zero_space_ecc.training.quantized_model import QuantizedModel
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
+from fulmen_zero_space_ecc.weights.placement import placement
 
 
 class AlwaysFeasible(Callback):

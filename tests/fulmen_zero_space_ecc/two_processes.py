@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from wot_toys import LAYOUTS, MODES, ToyClassifier, digits, outside, trainer
 
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
 
 
 def train(mode: str, layout: str, **options: object) -> dict[str, object]:

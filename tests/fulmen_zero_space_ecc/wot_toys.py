@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from fulmen_zero_space_ecc.callbacks import WeightDistributionTraining
-from fulmen_zero_space_ecc.placement import placement
+from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
+from fulmen_zero_space_ecc.weights.placement import placement
 
 LAYOUTS = ("interleaved", "paper")
 MODES = ("throttle", "hinge", "admm")
