@@ -2,8 +2,8 @@
 
 The weights that `placement` names are int8 in one arena, whose check bits stand in the bits that the
 box leaves free (code/). All other floating-point numbers (scales, biases, normalisations) lie in
-one buffer of float32, by default with check bits in the last bits of their mantissas (code/floats.py). Integer
-buffers, such as a count of batches, stay as they are: evaluation does not read them.
+one buffer of float32, by default with check bits in the last bits of their mantissas (code/floats.py).
+Integer buffers, such as a count of batches, stay as they are: evaluation does not read them.
 """
 
 from __future__ import annotations
