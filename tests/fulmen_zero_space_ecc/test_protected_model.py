@@ -8,6 +8,7 @@ import torch
 from protected_toys import TOKENS, EveryLayer, held_model, protected
 
 from fulmen_zero_space_ecc.code import arena, floats, hsiao
+from fulmen_zero_space_ecc.protected.decoding import WeightReader, dequantize
 from fulmen_zero_space_ecc.protected.form import own_state, protect
 from fulmen_zero_space_ecc.protected.model import ProtectedModel
 from fulmen_zero_space_ecc.protected.state import from_state, to_state
@@ -40,6 +41,39 @@ def test_it_computes_what_the_bytes_stand_for(mode, layout):
     assert torch.equal(out, reference(form)(TOKENS))
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert model.head.weight is model.embed.weight
+
+
+@pytest.mark.parametrize("layout", ["interleaved", "paper"])
+def test_torch_decodes_the_same_numbers_as_the_compiled_loops(layout):
+    _, form = protected(layout)
+    rng = np.random.default_rng(0)
+    form.payload.copy_(torch.from_numpy(rng.integers(-128, 128, form.payload.numel()).astype(np.int8)))
+
+    for segment in form.placed.segments:
+        scale = form.scale_in_place(segment.name)
+        compiled = np.empty(segment.numel, np.float32)
+        WeightReader(form.payload.numpy(), segment, layout, scale.numpy()).read(compiled)
+        plain = dequantize(form.payload, segment, layout, scale)
+        assert plain.shape == segment.shape
+        np.testing.assert_array_equal(plain.reshape(-1).numpy(), compiled)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@MODES
+def test_on_a_gpu_it_computes_from_its_memory_and_mends_that(mode):
+    model, form = protected()
+    model, form = model.cuda(), form.to(torch.device("cuda"))
+    served = ProtectedModel(model, form, mode=mode)
+    served.attach()
+    clean = model(TOKENS.cuda())
+
+    form.payload[100] ^= 4
+    found = served.scrub()
+
+    assert found.corrected == 1
+    assert torch.equal(model(TOKENS.cuda()), clean)
+    torch.testing.assert_close(clean.cpu(), reference(form.to(torch.device("cpu")))(TOKENS))
 
 
 def test_with_gradients_each_layer_has_a_weight_of_its_own():

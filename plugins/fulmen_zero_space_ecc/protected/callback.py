@@ -227,11 +227,6 @@ class ZeroSpaceProtection(Callback):
         return self._model
 
     def _serve(self, pl_module: LightningModule) -> None:
-        device = next(pl_module.parameters()).device
-        if device.type != "cpu":
-            raise UserError(
-                f"{OWNER}: the model is on {device}, where it cannot scrub yet; set trainer.accelerator: cpu."
-            )
         form = self._protect(pl_module)
         if self._golden_form is not None and self._golden_form.placed != form.placed:
             raise UserError(
@@ -239,7 +234,7 @@ class ZeroSpaceProtection(Callback):
             )
         ranges = self._state["frozen"]["activation_ranges"] if self._state else None
         try:
-            self._model = ProtectedModel(pl_module, form, ranges, self.mode)
+            self._model = ProtectedModel(pl_module, form.to(pl_module.device), ranges, self.mode)
         except ValueError as error:
             raise UserError(f"{OWNER}: {error}") from error
         self._model.attach()

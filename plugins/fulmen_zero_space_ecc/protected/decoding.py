@@ -6,7 +6,9 @@ from typing import Any
 
 import numba
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fulmen_zero_space_ecc.weights.placement import BLOCK, Layout, Segment
 
@@ -49,6 +51,18 @@ class WeightReader:
             _dequantize_rows(self._words, out, self._begin, self._factor)
         if self._scale.size > 1:
             out.reshape(self._shape)[...] *= self._scale
+
+
+def dequantize(payload: Tensor, segment: Segment, layout: Layout, scale: Tensor) -> Tensor:
+    """Return one weight out of an arena as float32, in plain torch: the same numbers, on any device."""
+    begin, end = segment.offset, segment.offset + segment.numel
+    stored = payload[begin:end]
+    if layout == "interleaved":
+        held = torch.arange(begin, end, device=payload.device) < payload.numel() // BLOCK * (BLOCK - 1)
+    else:
+        held = torch.arange(begin, end, device=payload.device) % BLOCK != BLOCK - 1
+    signed = (stored & ~64) | ((stored >> 1) & 64)
+    return torch.where(held, signed, stored).float().view(segment.shape) * scale
 
 
 @numba.njit(cache=True, nogil=True)

@@ -9,7 +9,7 @@ Integer buffers, such as a count of batches, stay as they are: evaluation does n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -62,8 +62,8 @@ class ProtectedForm:
         scales: Where the scale of each weight lies in ``floats``, by name of the weight: without
             dimensions, or in a shape that broadcasts against the weight.
         bare: Where all other floating-point tensors lie in ``floats``.
-        payload: int8, ``placed.size`` bytes, contiguous, on the CPU: the encoded arena.
-        floats: float32, of even length, contiguous, on the CPU: encoded.
+        payload: int8, ``placed.size`` bytes, contiguous: the encoded arena.
+        floats: float32, of even length, contiguous, on the same device: encoded.
         method: How floats are encoded: ``mantissa``, ``secded72`` or ``triple``.
         spare: uint8: what ``method`` keeps beside the floats; empty for ``mantissa``.
         others: Integer tensors by name, as they are.
@@ -102,13 +102,32 @@ class ProtectedForm:
 
         Raises:
             UncorrectableError: there is such a block and the policy is ``raise``.
+
+        The memory of another device is read over, mended here, and written back where that changed it.
         """
+        if self.payload.device.type != "cpu":
+            here = self.to(torch.device("cpu"))
+            mended = here.scrub_(policy, golden, threads)
+            if mended != Mended():
+                self.copy_(here)
+            return mended
         bytes_ = self.payload.numpy()
         scrubbed = arena.scrub_(bytes_, self.placed.layout, threads)
         numbers = float_codes.scrub_(self.floats.numpy(), self.spare.numpy(), self.method)
         if len(scrubbed.detected) or len(numbers.detected):
             mend_(self, scrubbed.detected, numbers.detected, policy, golden)
         return Mended(scrubbed.corrected + numbers.corrected, len(scrubbed.detected) + len(numbers.detected))
+
+    def to(self, device: torch.device) -> ProtectedForm:
+        """Return the form with its bytes on a device; as it stands, right or wrong."""
+        payload, floats, spare = (part.to(device) for part in (self.payload, self.floats, self.spare))
+        return replace(self, payload=payload, floats=floats, spare=spare)
+
+    def copy_(self, other: ProtectedForm) -> None:
+        """Take over the bytes of a form of the same model."""
+        self.payload.copy_(other.payload)
+        self.floats.copy_(other.floats)
+        self.spare.copy_(other.spare)
 
     def integers(self) -> dict[str, Tensor]:
         """Return the weights as int8, by name, without their check bits; as they stand, right or wrong."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from fulmen_zero_space_ecc.protected.decoding import WeightReader
+from fulmen_zero_space_ecc.protected.decoding import WeightReader, dequantize
 from fulmen_zero_space_ecc.protected.form import Mended, ProtectedForm
 from fulmen_zero_space_ecc.protected.policies import Policy
 from fulmen_zero_space_ecc.training.fake_quantized import FakeQuantizedLayer
@@ -29,8 +29,8 @@ class ProtectedModel:
     of the form's buffer, so that a scrub mends what the model reads.
 
     Args:
-        model: The model that the form was made of; on the CPU, in eval mode when it is used.
-        form: Its protected form; changed by faults and scrubs alone.
+        model: The model that the form was made of, in eval mode when it is used.
+        form: Its protected form, on the model's device; changed by faults and scrubs alone.
         activation_ranges: The magnitude that 127 stands for in the input of each layer, by name of the
             layer; None computes with activations as they come.
         mode: ``decode_on_use`` decodes a layer's weights each time the layer is used. ``shadow`` keeps
@@ -54,11 +54,16 @@ class ProtectedModel:
             self.weight_of_use = torch.compiler.disable(self.weight_of_use)  # type: ignore[method-assign, no-untyped-call]
         self.model, self.form, self.mode = model, form, mode
         self._owners = [(layer, s) for s in form.placed.segments for layer in s.layers]
-        self._ranges = _ranges(self._owners, activation_ranges)
+        self._ranges = _ranges(self._owners, activation_ranges, form.payload.device)
         self._shadows: dict[str, Tensor] = {}
         # Fresh memory costs as much as the decoding: where nothing looks back, layers share a place.
-        self._scratch = torch.empty(max((s.numel for s in form.placed.segments), default=0))
-        self._weights = {s.name: _Weight(form, s, self._scratch) for s in form.placed.segments}
+        scratch = torch.empty(max((s.numel for s in form.placed.segments), default=0))
+        self._weights: dict[str, _Weight] = {
+            s.name: _CompiledWeight(form, s, scratch)
+            if form.payload.device.type == "cpu"
+            else _TorchWeight(form, s)
+            for s in form.placed.segments
+        }
         self._handles: list[RemovableHandle] = []
         self._parameters: dict[str, nn.Parameter] = {}
         self._data: list[tuple[Tensor, Tensor]] = []
@@ -123,8 +128,18 @@ class ProtectedModel:
             self._shadows = {s.name: self.weight(s) for s in self.form.placed.segments}
 
 
-class _Weight:
-    """A weight that is decoded from the form, into a place of its own or one that it shares."""
+class _Weight(Protocol):
+    """A weight that is decoded from the form."""
+
+    def fresh(self) -> Tensor:
+        """Return it in a place of its own."""
+
+    def shared(self) -> Tensor:
+        """Return it in a place that the next weight may take."""
+
+
+class _CompiledWeight:
+    """A weight that compiled loops decode: on the CPU."""
 
     def __init__(self, form: ProtectedForm, segment: Segment, scratch: Tensor) -> None:
         scale = form.scale_in_place(segment.name).numpy()
@@ -140,6 +155,21 @@ class _Weight:
     def shared(self) -> Tensor:
         self._reader.read(self._shared_flat)
         return self._shared
+
+
+@dataclass
+class _TorchWeight:
+    """A weight that torch decodes: on any device."""
+
+    form: ProtectedForm
+    segment: Segment
+
+    def fresh(self) -> Tensor:
+        scale = self.form.scale_in_place(self.segment.name)
+        return dequantize(self.form.payload, self.segment, self.form.placed.layout, scale)
+
+    def shared(self) -> Tensor:
+        return self.fresh()
 
 
 @dataclass
@@ -162,11 +192,11 @@ def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _ranges(
-    owners: list[tuple[str, Segment]], largest: Mapping[str, float] | None
+    owners: list[tuple[str, Segment]], largest: Mapping[str, float] | None, device: torch.device
 ) -> ActivationRanges | None:
     if largest is None:
         return None
-    ranges = ActivationRanges(len(owners), 0.0, torch.device("cpu"))
+    ranges = ActivationRanges(len(owners), 0.0, device)
     ranges.largest.copy_(torch.tensor([largest[layer] for layer, _ in owners]))
     return ranges
 
