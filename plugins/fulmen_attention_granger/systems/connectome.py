@@ -97,11 +97,6 @@ def _read(path: Path) -> tuple[list[str], np.ndarray]:
             f"{path}: {len(names)} nodes, but synapses of shape {synapses.shape}; expected a row and a "
             f"column each: {REMEDY}"
         )
-    neurons = [index for index, name in enumerate(names) if _is_neuron(name)]
+    senders = synapses.sum(axis=1) > 0  # muscles and glia send none
+    neurons = [index for index, name in enumerate(names) if name.isupper() and senders[index]]
     return [names[index] for index in neurons], synapses[np.ix_(neurons, neurons)]
-
-
-def _is_neuron(name: str) -> bool:
-    # Neurons have capitals and digits alone (AVAL, I3, VD10); muscles and other cells have small letters
-    # (pm3D, bm, dBWML1), or are the worm's hypodermis and the like, which send no synapses.
-    return name.isupper() and len(name) >= 2
