@@ -4,34 +4,28 @@ A spike reaches its targets in the next step and moves them by a constant, whate
 are detected, and each neuron's next value between its own spikes is regressed on its own last two values
 and on the spikes of all others in the last two steps. A neuron near its threshold moves erratically: each
 step is weighted by the inverse of the variance that its own last value predicts.
+
+A recording that shows spikes but not what happens between them (a calcium dye) leaves only the spikes to
+be explained: see spike_trains.py.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from fulmen_attention_granger.opponents.result import OpponentResult
+from fulmen_attention_granger.opponents.spike_events import detect, peaks_are_clipped
+from fulmen_attention_granger.opponents.spike_trains import SPANS, trains_on_trains
 
 STEPS = 2  # of the past, own and others'
 ROUNDS = 3  # of weighting
 RIDGE = 1e-9  # of the mean square of a column: a neuron that never fires has no column at all
 FEWEST_SPIKES = 3
-TEST = "t test of a source's spikes, one and two steps back, given all others' spikes (weighted, linear)"
-# A jump is an event if it is larger than this many robust standard deviations of all jumps.
-JUMP = 6.0
-CEILING = 0.002  # share of the samples at the very maximum that tells a clipped peak
-
-
-class _Events(NamedTuple):
-    """``fired`` and ``apart`` are bool, (time, variables): spikes, and steps too large to be drift."""
-
-    fired: np.ndarray
-    apart: np.ndarray
+TEST = "test of a source's spikes given all others' spikes and the target's own past (weighted, linear)"
 
 
 def spike_regression(trials: Sequence[np.ndarray]) -> OpponentResult:
@@ -42,52 +36,36 @@ def spike_regression(trials: Sequence[np.ndarray]) -> OpponentResult:
             where missing: steps that touch a gap are left out.
 
     Returns:
-        The larger of two absolute t values; its p value is Bonferroni's for two. A source that fires
-        fewer than three times has score 0 and p value 1.
+        The larger of two absolute t values, its p value Bonferroni's for two; where potentials are not
+        seen, the F statistic of ``spike_trains``. A source that fires fewer than three times has score 0
+        and p value 1, and so has a target without enough quiet steps.
     """
     start = time.process_time()
-    variables = trials[0].shape[1]
-    events = [detect(trial) for trial in trials]
-    score, p = np.zeros((variables, variables)), np.ones((variables, variables))
+    clipped = peaks_are_clipped(trials)
+    events = [detect(trial, clipped) for trial in trials]
     spikes = np.concatenate([_past_spikes(event.fired) for event in events])
-    for target in range(variables):
+    variables = len(clipped)
+    score, p = np.zeros((variables, variables)), np.ones((variables, variables))
+    for target in np.flatnonzero(clipped):
         own = np.concatenate([_past_values(trial[:, target]) for trial in trials])
-        quiet = np.concatenate([_quiet(event.fired[:, target] | event.apart[:, target]) for event in events])
+        quiet = np.concatenate([_all_quiet(event.quiet[:, target]) for event in events])
         rows = quiet & np.isfinite(own).all(axis=1)
         if rows.sum() < 2 * STEPS * variables:
             continue
         scale = own[rows].mean(), own[rows].std() + 1e-12
-        own = (own[rows] - scale[0]) / scale[1]
         others = np.delete(np.arange(variables), target)
         fired = spikes[rows][:, :, others].reshape(rows.sum(), -1)
         used = fired.sum(axis=0) >= FEWEST_SPIKES
         t = np.zeros(fired.shape[1])
-        t[used], free = _weighted_t(own, fired[:, used])
+        t[used], free = _weighted_t((own[rows] - scale[0]) / scale[1], fired[:, used])
         strongest = np.abs(t.reshape(STEPS, -1)).max(axis=0)
         score[target, others] = strongest
         p[target, others] = np.minimum(1.0, STEPS * 2 * stats.t.sf(strongest, free))
-    seconds = time.process_time() - start
-    return OpponentResult("spike_regression", TEST, score, p, seconds, STEPS)
-
-
-def detect(trial: np.ndarray) -> _Events:
-    """Find spikes, in whatever form the recording shows them.
-
-    Where peaks are clipped (many samples at the very maximum), a spike is a sample there. Elsewhere it is
-    an upward jump far outside of the usual ones, and the first step of a rise.
-
-    Args:
-        trial: float64, (time, variables), NaN where missing.
-    """
-    top = np.nanmax(trial, axis=0)
-    clipped = (trial >= top).mean(axis=0) >= CEILING
-    jumps = np.diff(trial, axis=0, prepend=trial[:1])
-    middle = np.nanmedian(jumps, axis=0)
-    spread = 1.4826 * np.nanmedian(np.abs(jumps - middle), axis=0) + 1e-12
-    rises = jumps - middle > JUMP * spread
-    falls = jumps - middle < -JUMP * spread
-    starts = rises & ~np.roll(rises, 1, axis=0)
-    return _Events(np.where(clipped, trial >= top, starts), rises | falls)
+    unseen = np.flatnonzero(~clipped)
+    if len(unseen):
+        score[unseen], p[unseen] = trains_on_trains([event.fired for event in events], unseen)
+    lags = STEPS if clipped.all() else SPANS[-1]
+    return OpponentResult("spike_regression", TEST, score, p, time.process_time() - start, lags)
 
 
 def _past_spikes(fired: np.ndarray) -> np.ndarray:
@@ -100,9 +78,9 @@ def _past_values(values: np.ndarray) -> np.ndarray:
     return np.stack([values[STEPS - lag : len(values) - lag] for lag in range(STEPS + 1)], axis=1)
 
 
-def _quiet(event: np.ndarray) -> np.ndarray:
-    """Return the rows without an event of the neuron itself, now or in the two steps before."""
-    calm: np.ndarray = ~np.any([event[STEPS - lag : len(event) - lag] for lag in range(STEPS + 1)], axis=0)
+def _all_quiet(quiet: np.ndarray) -> np.ndarray:
+    """Return the rows that are quiet, and so are the two steps before."""
+    calm: np.ndarray = np.all([quiet[STEPS - lag : len(quiet) - lag] for lag in range(STEPS + 1)], axis=0)
     return calm
 
 
