@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -224,10 +225,13 @@ def test_pcmci_points_from_sources_to_targets_over_trials_and_gaps(method):
     assert result.score.diagonal().tolist() == [0] * 4
 
 
-@pytest.mark.skipif(HAS_TIGRAMITE, reason="the extra attention_granger is installed")
-def test_a_missing_extra_is_named():
-    with pytest.raises(RecordingError, match=r"pip install 'fulmen\[attention_granger\]'"):
-        run("pcmci_parcorr", [np.zeros((9, 2))])
+@pytest.mark.parametrize(("method", "lacking"), [("pcmci_parcorr", "tigramite"), ("pcmci_gpdc", "dcor")])
+def test_a_missing_extra_is_named(monkeypatch, method, lacking):
+    if lacking == "dcor" and not HAS_TIGRAMITE:
+        pytest.skip("tigramite is missing too")
+    monkeypatch.setitem(sys.modules, lacking, None)
+    with pytest.raises(RecordingError, match=rf"\({lacking} is not installed\): pip install 'fulmen\[attent"):
+        run(method, [np.zeros((9, 2))])
 
 
 def test_the_catalog_knows_its_methods():
