@@ -51,7 +51,10 @@ def pcmci(method: str, trials: Sequence[np.ndarray], lags: int = 3) -> OpponentR
         ) from error
     start = time.process_time()
     filled = {number: np.nan_to_num(trial, nan=MISSING) for number, trial in enumerate(trials)}
-    frame = DataFrame(filled, analysis_mode="multiple", missing_flag=MISSING)
+    if len(trials) == 1:
+        frame = DataFrame(filled[0], missing_flag=MISSING)
+    else:
+        frame = DataFrame(filled, analysis_mode="multiple", missing_flag=MISSING)
     found = PCMCI(frame, test, verbosity=0).run_pcmci(tau_max=lags, pc_alpha=ALPHA)
     # tigramite's arrays are (source, target, lag), lag 0 first; the latter is not a cause here.
     score = np.abs(found["val_matrix"][:, :, 1:]).max(axis=2).T
