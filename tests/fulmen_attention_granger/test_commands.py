@@ -56,8 +56,14 @@ def test_opponents_without_a_truth_have_no_scores(run_fulmen, tmp_path):
 WRONG = {
     "no data": (("simulate", "a.npz"), "simulate: no data is named; expected --data NAME"),
     "no npz": (("simulate", "a.csv", *NETWORK), "simulate: to is 'a.csv'; expected a file that ends in .npz"),
-    "an unknown data": (("simulate", "a.npz", "--data=lorenz97"), "no data is called 'lorenz97'; did you mean 'lorenz96'"),
-    "an option out of range": (("simulate", "a.npz", "--data=lorenz96", "--data.variables=3"), "variables is 3; expected 4"),
+    "an unknown data": (
+        ("simulate", "a.npz", "--data=lorenz97"),
+        "no data is called 'lorenz97'; did you mean 'lorenz96'",
+    ),
+    "an option out of range": (
+        ("simulate", "a.npz", "--data=lorenz96", "--data.variables=3"),
+        "variables is 3; expected 4",
+    ),
     "a missing file": (
         ("opponents", "--data=time_series", "--data.path=no.csv"),
         "no.csv: does not exist; expected a file that ends in",
@@ -67,7 +73,7 @@ WRONG = {
         ("opponents", "--data=unconnected", "--data.samples=12", "--methods=[slarac]"),
         "slarac: 9 rows without gaps for",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -1,4 +1,4 @@
-"""Windows cross no border between trials or splits, are scaled by the training rows, and mask what is missing."""
+"""Windows cross no border between trials or splits, know the training rows alone, mask what is missing."""
 
 from __future__ import annotations
 

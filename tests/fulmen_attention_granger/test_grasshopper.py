@@ -33,16 +33,16 @@ def test_the_classical_test_finds_the_direction(recorded):
 
 def test_loudness_is_in_decibels_of_the_mean_amplitude(tmp_path):
     for cell in (1, 2):
-        steps = np.arange(80)
+        steps = np.arange(120)
         np.savetxt(
             tmp_path / f"grasshopper_stimulus{cell}.txt",
-            np.c_[50.0 * steps, np.where(steps < 40, 0.1, 1 + steps % 2)],
+            np.c_[50.0 * steps, np.where(steps < 40, 0.1, 1 + steps % 2) * np.where(steps < 80, 1, 10)],
         )
         (tmp_path / f"grasshopper_spike_times{cell}.txt").write_text("# a comment\n100\n1999\n2000\n\n")
     read = Grasshopper(folder=str(tmp_path)).recordings()
 
-    assert np.allclose(read.trials[0][:, 0], [-20, 20 * np.log10(1.5)])
-    assert read.trials[0][:, 1].tolist() == [2, 1]
+    assert np.allclose(read.trials[0][:, 0], [-20, 20 * np.log10(1.5), 20 * np.log10(15)])
+    assert read.trials[0][:, 1].tolist() == [2, 1, 0]
 
 
 @pytest.mark.parametrize(

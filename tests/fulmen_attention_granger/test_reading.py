@@ -1,4 +1,4 @@
-"""What is in a file arrives as it is; what cannot be used is one line that says what, where and how to mend it."""
+"""What is in a file arrives as it is; what cannot be used is one line: what, where, how to mend it."""
 
 from __future__ import annotations
 
@@ -178,7 +178,10 @@ BAD = {
     "a header alone": (text("a,b\n"), "has 1 lines; expected a header"),
     "no header": (text("1,2\n3,4\n"), "the first line holds numbers alone (1, ...); expected the names"),
     "a column without name": (text(",b\n1,2\n"), "column 1 has no name"),
-    "text among numbers": (text("a,b\n1,2\n3,high\n"), "row 2, column 'b': 'high' is no number; expected one"),
+    "text among numbers": (
+        text("a,b\n1,2\n3,high\n"),
+        "row 2, column 'b': 'high' is no number; expected one",
+    ),
     "a decimal comma": (text('a,b\n1,"2,5"\n3,4\n'), "row 1, column 'b': '2,5' is no number"),
     "a short row": (text("a,b\n1,2\n3\n"), "row 2 has 1 cells, the header 2; expected as many"),
     "bytes that are no text": (raw(b"a,b\n\xff\xfe,1\n", "a.csv"), "a.csv: is not a text table ("),
@@ -192,13 +195,19 @@ BAD = {
         "'heart rate' repeats 'left'",
     ),
     "an infinity": (table(changed((7, 2), np.inf), NAMES), "row 8 of 'heart rate' is +inf (1 such values)"),
-    "a column that is never seen": (table(changed((slice(None), 0), np.nan), NAMES), "'left' has no value at all"),
+    "a column that is never seen": (
+        table(changed((slice(None), 0), np.nan), NAMES),
+        "'left' has no value at all",
+    ),
     "a row counter": (table(np.hstack([COUNT, X]), ["n", *NAMES]), "'n' rises by 1 at every step, as a time"),
     "unequal steps": (
         table(np.hstack([UNEVEN, X]), ["time", *NAMES]),
         "column 'time': the time goes from 30 to 32 after row 30, the usual step is 1; expected equal steps",
     ),
-    "time that runs backwards": (table(np.hstack([-COUNT, X]), ["time", *NAMES]), "expected equal steps upwards"),
+    "time that runs backwards": (
+        table(np.hstack([-COUNT, X]), ["time", *NAMES]),
+        "expected equal steps upwards",
+    ),
     "a missing time": (
         table(np.hstack([changed((5, 0), np.nan)[:, :1], X]), ["time", *NAMES]),
         "row 6 has no time",
@@ -208,7 +217,10 @@ BAD = {
     "a flat x": (npz(x=X[:, 0]), "x: has shape (60,); expected (time, variables)"),
     "an empty x": (npz(x=np.empty((0, 3))), "x: has shape (0, 3); expected"),
     "complex numbers": (npz(x=X * 1j), "x: holds complex128; expected real numbers"),
-    "a truth of another shape": (npz(x=X, graph=np.eye(4)), "graph has shape (4, 4), x has 3 variables; expected (3, 3)"),
+    "a truth of another shape": (
+        npz(x=X, graph=np.eye(4)),
+        "graph has shape (4, 4), x has 3 variables; expected (3, 3)",
+    ),
     "a truth of other numbers": (npz(x=X, graph=GRAPH * 0.5), "graph holds 0.5; expected 0 and 1 alone"),
     "a truth that is text": (npz(x=X, graph=GRAPH.astype(str)), "graph holds <U"),
     "too few names": (npz(x=X, names=np.array(["a", "b"])), "names has shape (2,) and holds <U1; x has 3"),
@@ -226,7 +238,7 @@ BAD = {
         "the header promises 8,000,000,000,000 bytes for (1000000000, 1000) float64",
     ),
     "a text as parquet": (raw(b"hello", "a.parquet"), "a.parquet: is not a whole Parquet file"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -258,8 +270,8 @@ def test_columns_of_text_in_parquet_are_refused(tmp_path):
 
 
 OTHERS = {
-    "other names": (dict(header=["left", "wrong", "heart rate"]), "b.csv: has 'wrong' for 'right'"),
-    "fewer variables": (dict(rows=X[:, :2], header=NAMES[:2]), "b.csv: has 2 variables"),
+    "other names": ({"header": ["left", "wrong", "heart rate"]}, "b.csv: has 'wrong' for 'right'"),
+    "fewer variables": ({"rows": X[:, :2], "header": NAMES[:2]}, "b.csv: has 2 variables"),
 }
 
 

@@ -81,7 +81,7 @@ def _load(path: Path) -> OpponentResult:
             method=str(held["method"]),
             test=str(held["test"]),
             score=held["score"],
-            p_values=held["p_values"] if "p_values" in held else None,
+            p_values=held.get("p_values"),
             seconds=float(held["seconds"]),
             lags=int(held["lags"]),
             note=str(held["note"]),
