@@ -30,6 +30,13 @@ PUBLIC = {
 # The modules of a plugin that may know Lightning and fulmen; all others are algorithms.
 ADAPTERS = {"__init__", "plugin", "callbacks", "strategy", "searcher", "analyzer", "engine"}
 FURTHER_ADAPTERS = {
+    # data modules, commands
+    "fulmen_attention_granger": {
+        *("series_data", "simulated_data", "time_series_data", "grasshopper_data"),
+        *("spiking_network_data", "graded_network_data", "lorenz96_data", "linear_var_data", "henon_data"),
+        *("nonlinear_var_data", "unconnected_data", "common_driver_data", "hidden_drivers_data"),
+        "commands",
+    },
     # a model, data modules
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
     "fulmen_zero_space_ecc": {

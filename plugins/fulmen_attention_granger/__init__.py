@@ -1,6 +1,15 @@
 """Which series drives which: read from a forecasting transformer, with significance.
 
 This file is the list of public names; each module is imported when its name is first used.
+
+recordings.py       what every part works on: series, names, the truth where it is known
+reading/            files as recordings, each fault in one line
+systems/            simulated systems whose graph is known
+opponents/          other people's tests on the same arrays, in one form
+scoring.py, score_intervals.py   how right a ranking or a choice of edges is
+forecast_windows.py, resumable_loading.py   windows for a forecaster, which cross no border
+
+Adapters: data/ (the data modules) and commands.py; plugin.py names them.
 """
 
 from __future__ import annotations
@@ -9,14 +18,50 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fulmen_attention_granger.data.common_driver_data import CommonDriver as CommonDriver
+    from fulmen_attention_granger.data.graded_network_data import GradedNetwork as GradedNetwork
+    from fulmen_attention_granger.data.grasshopper_data import Grasshopper as Grasshopper
+    from fulmen_attention_granger.data.henon_data import Henon as Henon
+    from fulmen_attention_granger.data.hidden_drivers_data import HiddenDrivers as HiddenDrivers
+    from fulmen_attention_granger.data.linear_var_data import LinearVAR as LinearVAR
+    from fulmen_attention_granger.data.lorenz96_data import Lorenz96 as Lorenz96
+    from fulmen_attention_granger.data.nonlinear_var_data import NonlinearVAR as NonlinearVAR
+    from fulmen_attention_granger.data.spiking_network_data import SpikingNetwork as SpikingNetwork
+    from fulmen_attention_granger.data.time_series_data import TimeSeries as TimeSeries
+    from fulmen_attention_granger.data.unconnected_data import Unconnected as Unconnected
     from fulmen_attention_granger.recordings import RecordingError as RecordingError
     from fulmen_attention_granger.recordings import Recordings as Recordings
 
 _MODULES = {
+    "CommonDriver": "data.common_driver_data",
+    "GradedNetwork": "data.graded_network_data",
+    "Grasshopper": "data.grasshopper_data",
+    "Henon": "data.henon_data",
+    "HiddenDrivers": "data.hidden_drivers_data",
+    "LinearVAR": "data.linear_var_data",
+    "Lorenz96": "data.lorenz96_data",
+    "NonlinearVAR": "data.nonlinear_var_data",
     "RecordingError": "recordings",
     "Recordings": "recordings",
+    "SpikingNetwork": "data.spiking_network_data",
+    "TimeSeries": "data.time_series_data",
+    "Unconnected": "data.unconnected_data",
 }
-__all__ = ["RecordingError", "Recordings"]
+__all__ = [
+    "CommonDriver",
+    "GradedNetwork",
+    "Grasshopper",
+    "Henon",
+    "HiddenDrivers",
+    "LinearVAR",
+    "Lorenz96",
+    "NonlinearVAR",
+    "RecordingError",
+    "Recordings",
+    "SpikingNetwork",
+    "TimeSeries",
+    "Unconnected",
+]
 
 
 def __getattr__(name: str) -> object:

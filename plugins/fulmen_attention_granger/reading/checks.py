@@ -1,0 +1,97 @@
+"""What a recording must be before anything is computed from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fulmen_attention_granger.recordings import RecordingError, Recordings
+
+
+def check(recordings: Recordings) -> None:
+    """Refuse what no test of who drives whom can work on. Missing values (NaN) are no reason.
+
+    Raises:
+        RecordingError: one variable; names that repeat; an infinity; a variable that is never seen, never
+            changes, repeats another one, or only counts the rows.
+    """
+    where, names = recordings.source, recordings.names
+    if len(names) < 2:
+        raise RecordingError(
+            f"{where}: has {len(names)} variable; expected 2 or more, of which one may drive another."
+        )
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise RecordingError(
+            f"{where}: {names.count(repeated[0])} variables are called {repeated[0]!r}; expected names that "
+            "differ: rename them."
+        )
+    _refuse_infinities(recordings)
+    together = np.concatenate(recordings.trials)
+    for index, name in enumerate(names):
+        seen = together[:, index][np.isfinite(together[:, index])]
+        if len(seen) == 0:
+            raise RecordingError(f"{where}: {name!r} has no value at all: take the variable out.")
+        if seen.min() == seen.max():
+            raise RecordingError(
+                f"{where}: {name!r} is {seen[0]:g} at every step; expected a variable that changes: take it "
+                "out."
+            )
+    _refuse_repeats(where, names, together)
+    _refuse_counters(recordings)
+
+
+def check_length(recordings: Recordings, rows: int, why: str) -> None:
+    """Refuse recordings without a trial of so many rows.
+
+    Args:
+        recordings: What is checked.
+        rows: At least so many in one trial.
+        why: What they are needed for, for the message.
+
+    Raises:
+        RecordingError: every trial is shorter.
+    """
+    longest = max(len(trial) for trial in recordings.trials)
+    if longest < rows:
+        raise RecordingError(
+            f"{recordings.source}: the longest trial has {longest} rows; expected {rows} or more ({why}): "
+            "record longer, or ask for fewer lags."
+        )
+
+
+def _refuse_infinities(recordings: Recordings) -> None:
+    for number, trial in enumerate(recordings.trials, start=1):
+        found = np.argwhere(np.isinf(trial))
+        if len(found):
+            row, column = found[0]
+            place = f"trial {number}, " if len(recordings.trials) > 1 else ""
+            raise RecordingError(
+                f"{recordings.source}: {place}row {row + 1} of {recordings.names[column]!r} is "
+                f"{trial[row, column]:+g} ({len(found)} such values); expected finite numbers: leave them "
+                "empty (NaN), which counts as missing and is masked."
+            )
+
+
+def _refuse_repeats(where: str, names: tuple[str, ...], together: np.ndarray) -> None:
+    mean, spread = np.nanmean(together, axis=0), np.nanstd(together, axis=0)
+    # To a billionth, so that the same quantity in another unit (mV and V) is found too.
+    scaled = np.round((together - mean) / spread, 9) + 0.0
+    first: dict[bytes, int] = {}
+    for index, name in enumerate(names):
+        key = scaled[:, index].tobytes()
+        if key in first:
+            raise RecordingError(
+                f"{where}: {name!r} repeats {names[first[key]]!r} at every step; expected variables that "
+                "differ: take one of the two out."
+            )
+        first[key] = index
+
+
+def _refuse_counters(recordings: Recordings) -> None:
+    for index, name in enumerate(recordings.names):
+        steps = np.concatenate([np.diff(trial[:, index]) for trial in recordings.trials])
+        if len(steps) > 1 and steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0.0):
+            raise RecordingError(
+                f"{recordings.source}: {name!r} rises by {steps[0]:g} at every step, as a time or a row number "
+                f"does; expected variables: say time_column: {name}, or take it out."
+            )
