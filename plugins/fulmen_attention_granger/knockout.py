@@ -12,6 +12,7 @@ Only their means over short stretches of time (blocks) are kept, never windows x
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,9 @@ def knock_out(
         weight = there if forecast.log_variance is None else there * torch.exp(-forecast.log_variance[0])
         error = x - full
         sums = torch.empty(len(READ_OUTS), m, n)
-        for j, difference in enumerate(_differences(network, attention, forecast.values - mean, z, full)):
+        for j, difference in enumerate(
+            _differences(network, attention, forecast.values - mean, forecast.values, z, full)
+        ):
             weighted = weight * difference
             sums[0, j] = (weighted * difference).sum(0)
             sums[1, j] = (weighted * (2 * error + difference)).sum(0)
@@ -106,29 +109,51 @@ def knock_out(
     return Knockouts(blocks, count, slope / total[:, None, None], squared / total, log_loss / total)
 
 
-def _differences(network: KnockoutAttention, attention: Tensor, centred: Tensor, z: Tensor, full: Tensor):  # type: ignore[no-untyped-def]
-    """Yield, source by source, ``y - y_-j``, (B, N).
+@torch.no_grad()
+def lag_strengths(
+    network: KnockoutAttention, history: Tensor, future: Tensor, known: Tensor, lags: int
+) -> np.ndarray:
+    """Return the mean contribution of each single lag of each source, float64 (targets, sources, lags).
 
-    The head is linear, then one hidden layer of [z, own]: its first layer is applied to each source's
-    values alone, so that a pair costs ``hidden`` operations and not a pass of the head.
+    One lag at a time is replaced by the mean (0), the others stay. Arguments as in `knock_out`.
+    """
+    z = history[None]
+    forecast = network(z)
+    weight = known if forecast.log_variance is None else known * torch.exp(-forecast.log_variance[0])
+    attention, full = network.signed_attention()[0], forecast.mean[0]
+    total = known.sum(0).clamp_min(1)
+    strength = np.zeros((network.design.targets, network.design.sources, lags))
+    for lag in range(lags):
+        without = z.clone()
+        without[..., lag] = 0
+        change = forecast.values - network.values(without)
+        for j, difference in enumerate(_differences(network, attention, change, forecast.values, z, full)):
+            strength[:, j, lag] = ((weight * difference.square()).sum(0) / total).numpy()
+    return strength
+
+
+def _differences(
+    network: KnockoutAttention, attention: Tensor, taken: Tensor, values: Tensor, z: Tensor, full: Tensor
+) -> Iterator[Tensor]:
+    """Yield, source by source, ``y - y_-j``, (B, N), where ``taken`` is what is taken from its values.
+
+    The first layer of the head is linear in the pooled values, so that it is applied to what each
+    source loses alone, head by head: a pair costs ``hidden`` operations and not a pass of the network.
     """
     design = network.design
     h, d = design.heads, design.width
-    linear = torch.einsum("bmhd,hd->mbh", centred[0], network.head_linear[0].view(h, d))
+    linear = torch.einsum("bmhd,hd->mbh", taken[0], network.head_linear[0].view(h, d))
     if not design.nonlinear:
         for j in range(design.sources):
             yield linear[j] @ attention[:, :, j]
         return
     own = network.own(z[:, :, : design.targets])
-    pooled = network.pool(centred, attention[None])
-    k, b, n, _ = pooled.shape
     assert own[1] is not None
-    # pre-activations of the whole forecast; the mean values' part is in both and enters through `offset`
-    offset = network.pool((network.values(z) - centred)[:, :1], attention[None])
-    inner = ((pooled + offset).reshape(b * n, -1) @ network.head_pooled[0]).view(b, n, -1) + own[1][0]
-    rest = full - (functional.gelu(inner, approximate="tanh") @ network.head_out[0])[..., 0]
-    per_head = torch.einsum("bmhd,hde->mbhe", centred[0], network.head_pooled[0].view(h, d, -1))
+    pooled = network.pool(values, attention[None])[0]
+    inner = pooled @ network.head_pooled[0] + own[1][0]  # (B, N, hidden)
+    nonlinear = (functional.gelu(inner, approximate="tanh") @ network.head_out[0])[..., 0]
+    per_head = torch.einsum("bmhd,hde->mbhe", taken[0], network.head_pooled[0].view(h, d, -1))
     for j in range(design.sources):
         without = inner - attention[:, :, j].T @ per_head[j]  # (N, H) @ (B, H, hidden)
         hidden = functional.gelu(without, approximate="tanh") @ network.head_out[0]
-        yield full - (rest - linear[j] @ attention[:, :, j] + hidden[..., 0])
+        yield linear[j] @ attention[:, :, j] + nonlinear - hidden[..., 0]

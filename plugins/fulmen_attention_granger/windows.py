@@ -130,18 +130,22 @@ class Fold:
     held_out: np.ndarray
 
 
-def folds(count: int, number: int, gap: int) -> list[Fold]:
-    """Divide ``count`` windows into ``number`` contiguous folds.
+def folds(count: int, number: int, gap: int, share: float | None = None) -> list[Fold]:
+    """Keep ``number`` equal stretches of time out of the training, one after the other.
 
     Args:
         count: Windows, in order of time.
-        number: At least 2.
+        number: Folds, at least 2.
         gap: So many windows beside the held-out stretch are in neither part, so that no history of
             one reaches into the other.
+        share: Of the windows that each fold holds out, at most 1 / ``number``; None: all time is held out
+            by one fold or another.
     """
-    edges = np.linspace(0, count, number + 1).astype(np.int64)
+    share = 1 / number if share is None else min(share, 1 / number)
     result = []
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for index in range(number):
+        middle, half = (index + 0.5) / number, share / 2
+        start, stop = round(count * (middle - half)), round(count * (middle + half))
         train = np.r_[0 : max(0, start - gap), min(count, stop + gap) : count]
         result.append(Fold(train.astype(np.int64), np.arange(start, stop)))
     return result
