@@ -189,3 +189,15 @@ class KnockoutAttention(nn.Module):
         own = history[:, :, : self.design.targets]
         pooled = self.pool(seen, self.signed_attention())
         return Forecast(self.head(pooled, self.own(own)), self.log_variance(own), values)
+
+
+def one_member(network: KnockoutAttention, index: int) -> KnockoutAttention:
+    """Return a copy of one member as a network of its own (K = 1), without gradients."""
+    alone = KnockoutAttention(network.design, [0])
+    shared = {"others"}
+    state = {
+        name: tensor if name in shared else tensor[index : index + 1].clone()
+        for name, tensor in network.state_dict().items()
+    }
+    alone.load_state_dict(state)
+    return alone.requires_grad_(False)

@@ -71,8 +71,8 @@ def train(
     network: KnockoutAttention,
     batch: Callable[[int], tuple[Tensor, Tensor, Tensor, Tensor]],
     schedule: Schedule,
-) -> float:
-    """Train in place and return the mean loss of the last tenth of the steps.
+) -> list[float]:
+    """Train in place and return each member's mean loss over the last tenth of the steps.
 
     Args:
         network: K members.
@@ -82,7 +82,7 @@ def train(
     optimiser = torch.optim.AdamW(
         network.parameters(), schedule.rate, weight_decay=schedule.decay, betas=(0.9, 0.99), fused=True
     )
-    last: list[float] = []
+    last, counted = torch.zeros(network.attention.shape[0]), 0
     for step in range(schedule.steps):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, schedule)
@@ -94,5 +94,5 @@ def train(
         loss.sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if step >= 0.9 * schedule.steps:
-            last.append(float(loss.detach().mean()))
-    return sum(last) / max(1, len(last))
+            last, counted = last + loss.detach(), counted + 1
+    return [float(total) for total in last / max(1, counted)]
