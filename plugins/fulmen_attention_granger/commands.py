@@ -1,1 +1,122 @@
-"""placeholder"""
+"""The commands ``fulmen attention_granger ...``: write recordings, and try the classical tests on them."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Literal
+
+from fulmen import progress, write_artifact
+from fulmen.errors import ConfigError, DataError, FulmenError
+from fulmen_attention_granger.data.series_data import SeriesData
+from fulmen_attention_granger.method_rows import opponent_row
+from fulmen_attention_granger.opponents.capped import run_capped
+from fulmen_attention_granger.opponents.catalog import OPPONENTS
+from fulmen_attention_granger.opponents.result import OpponentResult
+from fulmen_attention_granger.reading.writing import write_npz
+from fulmen_attention_granger.recordings import RecordingError, Recordings
+
+Method = Literal[
+    "var_granger", "spike_regression", "slarac", "pcmci_parcorr", "pcmci_robust_parcorr", "pcmci_gpdc"
+]
+
+
+def simulate(to: str, data: SeriesData | None = None) -> None:
+    """Write recordings as an npz that the data ``time_series`` reads, the truth inside where it is known.
+
+    Args:
+        to: Where: a file that ends in .npz.
+        data: Any data of this plugin with its options: ``--data spiking_network --data.neurons 20``.
+    """
+    if not to.endswith(".npz"):
+        raise ConfigError(f"simulate: to is {to!r}; expected a file that ends in .npz: change it.")
+    recordings = _recordings("simulate", data)
+    buffer = io.BytesIO()
+    try:
+        write_npz(buffer, recordings)
+    except RecordingError as error:
+        raise DataError(str(error)) from error
+    write_artifact(to, buffer.getvalue())
+    sys.stdout.write(f"{to}: {_told(recordings)}\n")
+
+
+def opponents(
+    data: SeriesData | None = None,
+    methods: list[Method] | None = None,
+    lags: int | None = None,
+    seconds: float = 60.0,
+    q: float = 0.1,
+    to: str | None = None,
+) -> None:
+    """Run the classical tests on recordings; with a known truth, print how right each one is.
+
+    Args:
+        data: Any data of this plugin with its options.
+        methods: Which; None: all, GPDC for few variables alone.
+        lags: How many each looks at; None: its own choice.
+        seconds: Of wall-clock time that each may take; whoever takes longer is stopped.
+        q: The false-discovery rate at which edges are chosen, where there are p values.
+        to: A CSV file for the table; None: it is printed alone.
+    """
+    if seconds <= 0 or not 0 < q < 1 or (lags is not None and lags < 1):
+        raise ConfigError(
+            f"opponents: seconds is {seconds}, q {q}, lags {lags}; expected seconds above 0, q between 0 and "
+            "1, lags 1 or more or null: change them."
+        )
+    recordings = _recordings("opponents", data)
+    results = [
+        _run(name, recordings, lags, seconds)
+        for name in progress(methods or _fitting(recordings), "classical tests")
+    ]
+    table = _table(results, recordings, q)
+    sys.stdout.write(f"{recordings.source}: {_told(recordings)}\n{table[1]}\n")
+    if to is not None:
+        write_artifact(to, table[0])
+        sys.stdout.write(f"{to}: {len(results)} rows\n")
+
+
+def _recordings(command: str, data: SeriesData | None) -> Recordings:
+    if data is None:  # not a required parameter, for those become positional and cannot have options
+        raise ConfigError(f"{command}: no data is named; expected --data NAME: `fulmen plugins` lists them.")
+    return data.recordings()
+
+
+def _fitting(recordings: Recordings) -> list[str]:
+    return [
+        name
+        for name, opponent in OPPONENTS.items()
+        if opponent.most_variables is None or recordings.variables <= opponent.most_variables
+    ]
+
+
+def _run(name: str, recordings: Recordings, lags: int | None, seconds: float) -> OpponentResult:
+    try:
+        return run_capped(name, recordings.trials, lags, seconds)
+    except RecordingError as error:
+        raise DataError(f"{recordings.source}: {name}: {error}") from error
+    except RuntimeError as error:
+        raise FulmenError(f"{recordings.source}: {error}") from error
+
+
+def _table(results: list[OpponentResult], recordings: Recordings, q: float) -> tuple[str, str]:
+    """Return the table as CSV and as text for a terminal."""
+    import pandas as pd
+
+    if recordings.graph is None:
+        rows = pd.DataFrame(
+            [{"method": r.method, "lags": r.lags, "seconds": r.seconds, "note": r.note} for r in results]
+        )
+    else:
+        rows = pd.DataFrame([opponent_row(result, recordings.graph, q) for result in results])
+    printed = rows.drop(columns="test", errors="ignore").to_string(
+        index=False, float_format="{:.3f}".format, na_rep="-"
+    )
+    return rows.to_csv(index=False), printed
+
+
+def _told(recordings: Recordings) -> str:
+    count, rows = len(recordings.trials), recordings.samples
+    trials = "" if count == 1 else f" in {count} trials"
+    edges = "" if recordings.graph is None else f", {int(recordings.graph.sum())} edges"
+    gaps = f", {recordings.missing:.1%} missing" if recordings.missing else ""
+    return f"{recordings.variables} variables, {rows} rows{trials}{edges}{gaps}"

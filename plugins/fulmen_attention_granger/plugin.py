@@ -21,7 +21,7 @@ def fulmen_components() -> list[fulmen.Component]:
             kind="data",
             name="spiking_network",
             target="fulmen_attention_granger.data.spiking_network_data:SpikingNetwork",
-            summary="The paper's Izhikevich networks; with weak synapses, rare frames, a dye or hidden neurons.",
+            summary="The paper's Izhikevich networks; weak synapses, rare frames, a dye, hidden neurons.",
         ),
         fulmen.Component(
             kind="data",

@@ -52,7 +52,9 @@ class Recordings:
     @property
     def missing(self) -> float:
         """The share of values that are missing, 0 to 1."""
-        return sum(int(np.isnan(trial).sum()) for trial in self.trials) / max(1, self.samples * self.variables)
+        return sum(int(np.isnan(trial).sum()) for trial in self.trials) / max(
+            1, self.samples * self.variables
+        )
 
     def choose(self, variables: Sequence[int]) -> Recordings:
         """Return the recordings of some variables alone, in the order given; the truths shrink with them."""

@@ -111,7 +111,7 @@ def selection(chosen: np.ndarray, graph: np.ndarray) -> Selection:
 
 
 def false_positive_rate(p_values: np.ndarray, graph: np.ndarray, level: float = 0.05) -> float:
-    """Return the share of pairs without an edge whose p value is at most ``level``; NaN without such pairs."""
+    """Return the share of pairs without an edge whose p value is at most ``level``; NaN if there are none."""
     p, true = _scored(p_values, graph, diagonal=False)
     return float((p[~true] <= level).mean()) if (~true).any() else float("nan")
 

@@ -22,9 +22,7 @@ class Henon(SimulatedData):
     Source: Kugiumtzis, Physical Review E 87:062918 (2013).
     """
 
-    def __init__(
-        self, maps: int = 15, samples: int = 1000, coupling: float = 0.3, **simulated: Any
-    ) -> None:
+    def __init__(self, maps: int = 15, samples: int = 1000, coupling: float = 0.3, **simulated: Any) -> None:
         super().__init__(**simulated)
         require(maps=(maps, 3, None), samples=(samples, 1, None), coupling=(coupling, 0, 0.5))
         self.options: dict[str, Any] = {"maps": maps, "samples": samples, "coupling": coupling}

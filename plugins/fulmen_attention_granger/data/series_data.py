@@ -45,8 +45,8 @@ class SeriesData(LightningDataModule):
         require(num_workers=(num_workers, 0, None))
         if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
             raise ConfigError(
-                f"data: val_fraction is {val_fraction} and test_fraction {test_fraction}; expected both above "
-                "0 and less than 1 together: change them."
+                f"data: val_fraction is {val_fraction} and test_fraction {test_fraction}; expected both "
+                "above 0 and less than 1 together: change them."
             )
         self.context = context
         self.horizon = horizon

@@ -35,9 +35,7 @@ def lagged(trials: Sequence[np.ndarray], lags: int, first: int | None = None) ->
         if len(trial) > first
     ]
     variables = trials[0].shape[1]
-    stacked = Lagged(
-        np.concatenate(past) if past else np.empty((0, lags, variables)), np.concatenate(now)
-    )
+    stacked = Lagged(np.concatenate(past) if past else np.empty((0, lags, variables)), np.concatenate(now))
     whole = np.isfinite(stacked.past).all(axis=(1, 2)) & np.isfinite(stacked.now).all(axis=1)
     return stacked if whole.all() else Lagged(stacked.past[whole], stacked.now[whole])
 

@@ -92,6 +92,6 @@ def _refuse_counters(recordings: Recordings) -> None:
         steps = np.concatenate([np.diff(trial[:, index]) for trial in recordings.trials])
         if len(steps) > 1 and steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0.0):
             raise RecordingError(
-                f"{recordings.source}: {name!r} rises by {steps[0]:g} at every step, as a time or a row number "
-                f"does; expected variables: say time_column: {name}, or take it out."
+                f"{recordings.source}: {name!r} rises by {steps[0]:g} at every step, as a time or a row "
+                f"number does; expected variables: say time_column: {name}, or take it out."
             )

@@ -76,7 +76,8 @@ def _read(path: Path, time_column: str | None) -> OneFile:
             return read_npy(path)
         case other:
             raise RecordingError(
-                f"{path}: ends in {other or 'nothing'}; expected one of {', '.join(KINDS)}: rename or convert it."
+                f"{path}: ends in {other or 'nothing'}; expected one of {', '.join(KINDS)}: rename or "
+                "convert it."
             )
 
 

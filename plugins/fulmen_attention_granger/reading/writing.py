@@ -30,7 +30,7 @@ def write_npz(file: IO[bytes], recordings: Recordings) -> None:
     arrays: dict[str, np.ndarray] = {
         "x": recordings.trials[0] if single else np.stack(recordings.trials),
         "names": np.array(recordings.names, dtype=np.str_),
-        "interval": np.float64(recordings.interval),
+        "interval": np.array(recordings.interval),
         **({} if recordings.graph is None else {"graph": recordings.graph.astype(np.uint8)}),
         **{f"{TRUTH}{name}": truth for name, truth in recordings.truths.items()},
     }

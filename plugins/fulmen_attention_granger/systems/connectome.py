@@ -76,7 +76,8 @@ def read_wiring(neurons: int, path: Path | None = None, least: int = 2) -> Wirin
     order = np.argsort(-(synapses.sum(axis=0) + synapses.sum(axis=1)), kind="stable")[:neurons]
     chosen = tuple(names[index] for index in order)
     # The file holds rows of senders; a graph of this plugin has rows of receivers.
-    graph = synapses[np.ix_(order, order)].T >= least
+    received = synapses[np.ix_(order, order)].T
+    graph = received >= least
     return Wiring(chosen, graph, np.array([name in INHIBITORY for name in chosen]))
 
 

@@ -65,7 +65,8 @@ def simulate(neurons: Neurons, synapses: np.ndarray, samples: int, seed: int) ->
     noise = stream(seed, "izhikevich", "input").standard_normal((samples, len(neurons.a)))
     current = INPUT_MEAN + np.sqrt(INPUT_VARIANCE) * noise
     potentials = _run(neurons.a, neurons.b, neurons.c, neurons.d, np.ascontiguousarray(epochs), current)
-    return np.minimum(potentials, PEAK)
+    clipped: np.ndarray = np.minimum(potentials, PEAK)
+    return clipped
 
 
 @numba.njit(cache=True)

@@ -33,8 +33,8 @@ def simulate(
     """
     start = stream(seed, "lorenz96", "start").normal(0.0, 0.01, variables)
     flow = _run(start, samples + BURN_IN, forcing, interval / STEPS)[BURN_IN:]
-    added: np.ndarray = stream(seed, "lorenz96", "noise").normal(0.0, noise, flow.shape)
-    return flow + added
+    observed: np.ndarray = flow + stream(seed, "lorenz96", "noise").normal(0.0, noise, flow.shape)
+    return observed
 
 
 def graph(variables: int) -> np.ndarray:

@@ -29,15 +29,15 @@ def calcium(potentials: np.ndarray, seed: int, decay: float = CALCIUM_DECAY) -> 
     for t, fired in enumerate(spikes):
         level = kept * level + fired
         light[t] = level
-    noise: np.ndarray = stream(seed, "calcium").normal(0.0, CALCIUM_NOISE, light.shape)
-    return light + noise
+    seen: np.ndarray = light + stream(seed, "calcium").normal(0.0, CALCIUM_NOISE, light.shape)
+    return seen
 
 
 def add_noise(trial: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Add normal noise that makes up this share (0 to below 1) of each variable's variance afterwards."""
     spread = np.nanstd(trial, axis=0) * np.sqrt(share / (1.0 - share))
-    noise: np.ndarray = stream(seed, "observation noise").standard_normal(trial.shape)
-    return trial + spread * noise
+    noisy: np.ndarray = trial + spread * stream(seed, "observation noise").standard_normal(trial.shape)
+    return noisy
 
 
 def lose(trial: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -80,9 +80,7 @@ def unconnected(
     return Recordings((x,), default_names(variables), graph, source=f"unconnected, {kind} (seed {seed})")
 
 
-def common_driver(
-    targets: int = 11, samples: int = 1000, edges: float = 0.0, seed: int = 0
-) -> Recordings:
+def common_driver(targets: int = 11, samples: int = 1000, edges: float = 0.0, seed: int = 0) -> Recordings:
     """Record one driver and its targets; see ``drivers.simulate``.
 
     Args:
@@ -147,7 +145,9 @@ def random_order(count: int, seed: int, *what: str | int) -> np.ndarray:
 
 def halves_of_time(graphs: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Name the graphs of the two halves of the time; nothing where one graph holds throughout."""
-    return dict(zip(("graph_first_half", "graph_second_half"), graphs, strict=True)) if len(graphs) == 2 else {}
+    return (
+        dict(zip(("graph_first_half", "graph_second_half"), graphs, strict=True)) if len(graphs) == 2 else {}
+    )
 
 
 def _without_diagonal(graph: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ def graded_network(
     connectome: Path | None = None,
     seed: int = 0,
 ) -> Recordings:
-    """Record neurons without spikes; see ``graded.simulate`` for ``gain``, ``spiking_network`` for the rest."""
+    """Record neurons without spikes; ``gain``: ``graded.simulate``; the rest: ``spiking_network``."""
     wired = _wired(neurons, density, wiring, connectome, seed)
     sign = np.where(wired.inhibitory, -1.0, 1.0)
     x = graded.simulate(wired.graph * sign, samples, gain, seed)

@@ -13,7 +13,7 @@ def random_graph(count: int, density: float, seed: int, *what: str | int) -> np.
     Returns:
         bool, shape (targets, sources), diagonal False.
     """
-    graph = stream(seed, "wiring", *what).random((count, count)) < density
+    graph: np.ndarray = stream(seed, "wiring", *what).random((count, count)) < density
     np.fill_diagonal(graph, False)
     return graph
 
@@ -29,6 +29,6 @@ def share_a_parent(graph: np.ndarray, hidden: np.ndarray) -> np.ndarray:
         bool, shape (seen, seen), symmetric, diagonal False.
     """
     parents = graph[~hidden][:, hidden].astype(np.int64)
-    shared = parents @ parents.T > 0
+    shared: np.ndarray = parents @ parents.T > 0
     np.fill_diagonal(shared, False)
     return shared
