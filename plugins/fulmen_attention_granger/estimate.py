@@ -7,7 +7,7 @@ where it was. Variables are put into an order of their own first: permuted data 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ class Estimate:
         blocks: Held-out time: (blocks, targets, sources) of the encompassing read-out, with rows
             (blocks, 3) of trial, first, last; in the order of time.
         null_blocks: The same for phantoms; None without significance.
+        seconds: CPU time of all members, those tried and left among them.
     """
 
     scores: dict[str, np.ndarray]
@@ -98,7 +99,7 @@ class Estimate:
     blocks: np.ndarray
     rows: np.ndarray
     null_blocks: np.ndarray | None = None
-    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -> Estimate:
@@ -142,9 +143,10 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
 
     names = list(MEMBERS) if options.member is None else [options.member]
     losses: dict[str, float] = {}
-    chosen = names[0]
+    chosen, spent = names[0], 0.0
     if len(names) > 1:
         tried = train([groups(name, options.seed)[0] for name in names], "choose")
+        spent = sum(reading.seconds for got in tried for reading in got)
         chosen, losses = choose_member(
             {name: [r.knockouts for r in got] for name, got in zip(names, tried, strict=True)}
         )
@@ -157,7 +159,12 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
     if options.significance:
         wanted = [g for seed in seeds for g in groups(chosen, seed, phantoms=True)]
         beside = [r for got in train(wanted, "phantoms") for r in got]
-    return _assembled(readings, beside, options, lag_choice, losses, members(chosen, every, options.seed))
+    spent += sum(reading.seconds for reading in [*readings, *beside])
+    if len(names) > 1:  # one of those tried is among those read
+        again = groups(chosen, options.seed)[0].held_out
+        spent -= sum(reading.seconds for reading in readings[: len(again)])
+    result = _assembled(readings, beside, options, lag_choice, losses, members(chosen, every, options.seed))
+    return replace(result, seconds=spent)
 
 
 def pair_scores(readings: Sequence[Reading]) -> dict[str, np.ndarray]:

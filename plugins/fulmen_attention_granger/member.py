@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class Reading:
         rows: int64 (blocks, 3): trial, first and last row of each block of ``knockouts``.
         residual_correlation: (targets, targets) of held-out forecast errors.
         training_loss: Of the last tenth of the steps.
+        seconds: CPU time of training and reading; members trained side by side share it.
     """
 
     knockouts: Knockouts
@@ -77,6 +79,7 @@ class Reading:
     rows: np.ndarray
     residual_correlation: np.ndarray
     training_loss: float
+    seconds: float = 0.0
 
 
 def schedule(member: Members, variables: int, train_windows: int) -> Schedule:
@@ -105,12 +108,15 @@ def run_members(trials: Sequence[np.ndarray], item: dict[str, Any]) -> list[dict
 
 def read_members(trials: Sequence[np.ndarray], members: Members) -> list[Reading]:
     """Train and read members, one reading a fold held out. The global random state stays as it was."""
+    start = time.process_time()
     cut, parts = cut_windows(trials, members)
     network, losses = trained(cut, parts, members)
-    return [
+    readings = [
         _read(one_member(network, index), cut, fold, loss)
         for index, (fold, loss) in enumerate(zip(parts, losses, strict=True))
     ]
+    seconds = (time.process_time() - start) / len(readings)
+    return [replace(reading, seconds=seconds) for reading in readings]
 
 
 def cut_windows(trials: Sequence[np.ndarray], members: Members) -> tuple[Windows, list[Fold]]:
