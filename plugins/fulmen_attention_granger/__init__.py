@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fulmen_attention_granger.analyzer import AttentionGranger as AttentionGranger
     from fulmen_attention_granger.analyzer import granger_graph as granger_graph
-    from fulmen_attention_granger.forecaster import AttentionForecaster as AttentionForecaster
-    from fulmen_attention_granger.paper import PaperForecaster as PaperForecaster
     from fulmen_attention_granger.data.common_driver_data import CommonDriver as CommonDriver
     from fulmen_attention_granger.data.graded_network_data import GradedNetwork as GradedNetwork
     from fulmen_attention_granger.data.grasshopper_data import Grasshopper as Grasshopper
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
     from fulmen_attention_granger.data.spiking_network_data import SpikingNetwork as SpikingNetwork
     from fulmen_attention_granger.data.time_series_data import TimeSeries as TimeSeries
     from fulmen_attention_granger.data.unconnected_data import Unconnected as Unconnected
+    from fulmen_attention_granger.forecaster import AttentionForecaster as AttentionForecaster
+    from fulmen_attention_granger.paper import PaperForecaster as PaperForecaster
     from fulmen_attention_granger.recordings import RecordingError as RecordingError
     from fulmen_attention_granger.recordings import Recordings as Recordings
 

@@ -38,7 +38,8 @@ class AttentionGranger(fulmen.Analyzer):
 
     Trains knock-out attention on folds of time, takes each source away from each held-out forecast, and
     compares what that costs with phantom sources that drive nothing. Lags, member (linear or not) and
-    variance head are chosen by held-out likelihood. A model that is given is not looked at.
+    variance head are chosen by held-out likelihood. A model of this plugin that is given with its weights
+    is read instead: nothing is trained, and nothing is tested. Any other model is left alone.
 
     Args:
         lags: Rows of history; null: chosen from the data, up to ``max_lags``.
@@ -111,6 +112,8 @@ class AttentionGranger(fulmen.Analyzer):
     def analyze(self, context: fulmen.AnalysisContext) -> fulmen.Report:
         """Estimate the graph of the datamodule's recordings."""
         recordings = _recordings(context.datamodule)
+        if hasattr(context.model, "pair_scores"):
+            return _report_of_model(context.model, recordings)
         series = prepared(recordings)
         file = context.run_dir / "series.npz"
         content = _npz(series[0])
@@ -121,6 +124,11 @@ class AttentionGranger(fulmen.Analyzer):
             return context.map(run_members, items, label, setup=setup)
 
         report, rows = self._report(recordings, series, run, context.seed)
+        if context.model is not None:
+            report.findings.append(
+                f"Model {type(context.model).__name__} has no attention over series to read and was left alone; "
+                "the graph is that of networks trained here."
+            )
         fulmen.write_artifact(context.run_dir / "graph.graphml", graphml(rows, recordings.names).encode())
         return report
 
@@ -166,7 +174,14 @@ class AttentionGranger(fulmen.Analyzer):
         seconds = result.seconds  # of the pieces, wherever and whenever they ran
         rows: list[MethodRow] = [
             method_row(OWNER, TEST, result.score, chosen, graph, seconds),
-            method_row("raw_attention", "cross-attention as it stands", result.scores["attention"], None, graph, seconds),
+            method_row(
+                "raw_attention",
+                "cross-attention as it stands",
+                result.scores["attention"],
+                None,
+                graph,
+                seconds,
+            ),
         ]
         scores = {OWNER: result.score, "raw_attention": result.scores["attention"]}
         for name in fulmen.progress(self.opponents, "classical tests"):
@@ -257,14 +272,65 @@ def _npz(trials: Sequence[np.ndarray]) -> bytes:
 
 def _recordings(datamodule: Any) -> Recordings:
     if datamodule is None:
-        raise UserError(f"{OWNER}: no data to examine; set --data, for example --data time_series --data.path FILE.")
+        raise UserError(
+            f"{OWNER}: no data to examine; set --data, for example --data time_series --data.path FILE."
+        )
     ask: Callable[[], Recordings] | None = getattr(datamodule, "recordings", None)
     if ask is None:
         raise UserError(
-            f"{OWNER}: data {type(datamodule).__name__} has no recordings; give data of this plugin: time_series, "
-            "spiking_network, ... (`fulmen plugins` lists them)."
+            f"{OWNER}: data {type(datamodule).__name__} has no recordings; give data of this plugin: "
+            "time_series, spiking_network, ... (`fulmen plugins` lists them)."
         )
     return ask()
+
+
+def _report_of_model(model: Any, recordings: Recordings) -> fulmen.Report:
+    """Read a model that was trained with `fit`."""
+    name = type(model).__name__
+    trials = standardised(recordings.trials)
+    if max(len(trial) for trial in trials) <= model.context:
+        raise DataError(
+            f"{recordings.source}: the longest trial has {max(map(len, trials))} rows; {model.context + 1} "
+            "are needed for one window of the model: record longer."
+        )
+    place = model.device
+    try:
+        scores = model.to("cpu").pair_scores(trials)
+    finally:
+        model.to(place)
+    for score in scores.values():
+        np.fill_diagonal(score, 0.0)
+    ranking = "contribution" if "contribution" in scores else "attention"
+    n = recordings.variables
+    pairs = sorted(
+        ((target, source) for target in range(n) for source in range(n) if target != source),
+        key=lambda pair: -scores[ranking][pair],
+    )
+    rows = [
+        {
+            "source": recordings.names[source],
+            "target": recordings.names[target],
+            **{name: float(score[target, source]) for name, score in scores.items()},
+        }
+        for target, source in pairs
+    ]
+    report = fulmen.Report(
+        title=f"Who drives whom, as {name} has it: {recordings.source}",
+        tables={"edges": _frame(rows)},
+        arrays={"score": scores[ranking], **scores},
+        findings=[
+            f"Pairs ranked by {ranking} of a trained {name}; nothing was tested. Without a model the "
+            "analyzer trains its own beside phantoms and gives p and q values."
+        ],
+    )
+    if recordings.graph is not None:
+        table = [
+            method_row(key, f"{key} of {name}", score, None, recordings.graph, 0.0)
+            for key, score in scores.items()
+        ]
+        report.tables["methods"] = _frame([dict(row) for row in table])
+        report.scalars |= {f"auroc/{row['method']}": row["auroc"] for row in table}
+    return report
 
 
 def _frame(rows: Sequence[dict[str, Any]], columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -302,7 +368,10 @@ def _report_of(
         figures["network"] = graph_charts.network(rows, names)
         figures["phantoms"] = graph_charts.phantoms(result)
         arrays |= {"p_value": found.p_values, "q_value": found.q_values, "selected": found.selected}
-        scalars |= {"selected": float(len(chosen)), "flagged": float(sum(bool(row["flag"]) for row in chosen))}
+        scalars |= {
+            "selected": float(len(chosen)),
+            "flagged": float(sum(bool(row["flag"]) for row in chosen)),
+        }
     return fulmen.Report(
         title=f"Who drives whom: {recordings.source}",
         scalars=scalars,
@@ -314,7 +383,9 @@ def _report_of(
 
 
 def _choices(result: Estimate) -> pd.DataFrame:
-    rows = [{"choice": "member", "value": name, "held_out_loss": loss} for name, loss in result.losses.items()]
+    rows = [
+        {"choice": "member", "value": name, "held_out_loss": loss} for name, loss in result.losses.items()
+    ]
     if result.lag_choice is not None:
         rows += [
             {"choice": "lags", "value": str(lags), "held_out_loss": loss}
@@ -341,15 +412,15 @@ def _findings(
         ]
     else:
         findings = [
-            f"Nothing found: none of {pairs} pairs stands out against phantom sources at q = {q:g}. The ranking "
-            "below is then mostly chance."
+            f"Nothing found: none of {pairs} pairs stands out against phantom sources at q = {q:g}. The "
+            "ranking below is then mostly chance."
         ]
     flagged = [row for row in chosen if row["flag"]]
     if flagged:
         first = ", ".join(f"{row['source']} to {row['target']} ({row['flag']})" for row in flagged[:3])
         findings.append(
-            f"{len(flagged)} selected pairs are flagged: something that was not recorded may drive both ({first}). "
-            "No test of forecasts can settle that."
+            f"{len(flagged)} selected pairs are flagged: something that was not recorded may drive both "
+            f"({first}). No test of forecasts can settle that."
         )
     nonlinear, variance = result.members.nonlinear, result.members.variance
     kind = "nonlinear" if nonlinear else "linear"
@@ -359,8 +430,8 @@ def _findings(
     )
     if variance and result.explained.min() < 0:
         findings.append(
-            "A variance head leaves samples of high variance (spikes) to themselves: R2 says little about such a "
-            "graph, the likelihood decides."
+            "A variance head leaves samples of high variance (spikes) to themselves: R2 says little about "
+            "such a graph, the likelihood decides."
         )
     if recordings.missing:
         findings.append(f"{recordings.missing:.1%} of the values are missing and were masked.")

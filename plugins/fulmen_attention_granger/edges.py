@@ -11,7 +11,8 @@ import numpy as np
 from fulmen_attention_granger.estimate import Estimate
 
 COLUMNS = (
-    "source", "target", "lag", "score", "sign", "effect", "p_value", "q_value", "selected", "stability", "flag",
+    "source", "target", "lag", "score", "sign", "effect",
+    "p_value", "q_value", "selected", "stability", "flag",
 )  # fmt: skip
 
 
@@ -51,7 +52,10 @@ def graphml(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
     """
     kinds = {"lag": "int", "score": "double", "sign": "int", "effect": "double", "p_value": "double",
              "q_value": "double", "stability": "double", "flag": "string"}  # fmt: skip
-    lines = ['<?xml version="1.0" encoding="utf-8"?>', '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">']
+    lines = [
+        '<?xml version="1.0" encoding="utf-8"?>',
+        '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',
+    ]
     lines += [f'<key id="{k}" for="edge" attr.name="{k}" attr.type="{t}"/>' for k, t in kinds.items()]
     lines += ['<graph edgedefault="directed">', *(f"<node id={quoteattr(name)}/>" for name in names)]
     for row in rows:

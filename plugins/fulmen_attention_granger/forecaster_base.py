@@ -56,14 +56,16 @@ class ForecasterBase(LightningModule):
         if recordings is None:
             if self.network is None:
                 raise ConfigError(
-                    f"{type(self).__name__}: variables is null and the data does not say how many it has; set "
-                    "model.init_args.variables."
+                    f"{type(self).__name__}: variables is null and the data does not say how many it has; "
+                    "set model.init_args.variables."
                 )
             return
         found = recordings().variables
         if self.network is None:
             self.build(found)
-        elif (known := self.variables_in({f"network.{k}": v for k, v in self.network.state_dict().items()})) != found:
+        elif (
+            known := self.variables_in({f"network.{k}": v for k, v in self.network.state_dict().items()})
+        ) != found:
             raise ConfigError(
                 f"{type(self).__name__}: the model is of {known} variables, the data has {found}; set "
                 f"model.init_args.variables: {found}, or leave it out."
@@ -82,8 +84,8 @@ class ForecasterBase(LightningModule):
         """
         if batch.context.shape[1] < self.context:
             raise ConfigError(
-                f"{type(self).__name__}: windows of {batch.context.shape[1]} rows, {self.context} are needed; set "
-                f"data.init_args.context: {self.context}."
+                f"{type(self).__name__}: windows of {batch.context.shape[1]} rows, {self.context} are needed; "
+                f"set data.init_args.context: {self.context}."
             )
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:

@@ -44,8 +44,8 @@ def matrices(result: Estimate, names: Sequence[str], graph: np.ndarray | None) -
 def network(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
     """Draw the selected edges on a circle: blue excites, orange inhibits; flagged ones are dashed."""
     caption = (
-        "Selected edges: blue where the source raises the target, orange where it lowers it; dashed where the "
-        "pair is flagged. Width grows with the effect."
+        "Selected edges: blue where the source raises the target, orange where it lowers it; dashed where "
+        "the pair is flagged. Width grows with the effect."
     )
     figure: Figure
     figure, panel = new_figure(size=(5.6, 5.6), caption=caption)
@@ -129,14 +129,16 @@ def phantoms(result: Estimate) -> Figure:
     assert result.significance is not None
     figure: Figure
     caption = (
-        "Left: scores of real pairs and of phantom sources, which drive nothing. Right: the share of pairs with "
-        "a p value of at most p; without any edge it follows the dotted line."
+        "Left: scores of real pairs and of phantom sources, which drive nothing. Right: the share of pairs "
+        "with a p value of at most p; without any edge it follows the dotted line."
     )
     figure, (left, right) = new_figure(1, 2, size=(8.4, 3.4), caption=caption)
     real, null = (np.maximum(values, 1e-12) for values in result.null)
     low, high = min(real.min(), null.min()), max(real.max(), null.max())
     edges = np.geomspace(low, max(high, low * 1.01), 50)
-    left.hist(null, edges, density=False, weights=np.full(len(null), 1 / len(null)), alpha=0.6, label="phantoms")
+    left.hist(
+        null, edges, density=False, weights=np.full(len(null), 1 / len(null)), alpha=0.6, label="phantoms"
+    )
     left.hist(real, edges, density=False, weights=np.full(len(real), 1 / len(real)), alpha=0.6, label="pairs")
     left.set_xscale("log")
     left.set_xlabel("score")
@@ -151,7 +153,9 @@ def phantoms(result: Estimate) -> Figure:
     return figure
 
 
-def over_time(series: np.ndarray, limit: np.ndarray | None, labels: Sequence[str], middles: np.ndarray) -> Figure:
+def over_time(
+    series: np.ndarray, limit: np.ndarray | None, labels: Sequence[str], middles: np.ndarray
+) -> Figure:
     """Draw the strength of pairs over time as a heat map.
 
     Args:

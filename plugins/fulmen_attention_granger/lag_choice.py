@@ -46,7 +46,9 @@ def choose_lags(trials: Sequence[np.ndarray], most: int = 5, number: int = 5) ->
     cut = windows(trials, most)
     history = cut.history.numpy()[..., :most].astype(np.float64)
     future, known = cut.future.numpy().astype(np.float64), cut.known.numpy()
-    losses = np.stack([_losses(history[..., :lags], future, known, number, most) for lags in range(1, most + 1)])
+    losses = np.stack(
+        [_losses(history[..., :lags], future, known, number, most) for lags in range(1, most + 1)]
+    )
     mean = losses.mean(1)
     best = int(mean.argmin())
     error = (losses - losses[best]).std(1, ddof=1) / np.sqrt(number)

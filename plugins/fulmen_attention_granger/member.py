@@ -92,7 +92,8 @@ def schedule(member: Members, variables: int, train_windows: int) -> Schedule:
         steps=max(20, round((1600 if long and variables > 25 else 800 if long else 600) * member.effort)),
         rate=4e-2 if long else 1e-2,
         decay=0.01 if long else 0.3,
-        penalty=(0.16 if member.nonlinear else 0.5) * math.sqrt(math.log(max(2, variables) ** 2) / train_windows),
+        penalty=(0.16 if member.nonlinear else 0.5)
+        * math.sqrt(math.log(max(2, variables) ** 2) / train_windows),
     )
 
 
@@ -148,7 +149,8 @@ def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> 
         gradient=readouts.gradient(network, cut.history[few[:200]], lags),
         lag_strength=lag_strength[:, :variables],
         rows=np.stack(
-            [cut.trial[fold.held_out[starts]], cut.row[fold.held_out[starts]], cut.row[fold.held_out[stops]]], 1
+            [cut.trial[fold.held_out[starts]], cut.row[fold.held_out[starts]], cut.row[fold.held_out[stops]]],
+            1,
         ),
         residual_correlation=_residual_correlation(network, history, future, known),
         training_loss=loss,
@@ -202,7 +204,9 @@ def _plain(reading: Reading) -> dict[str, Any]:
     packed = {}
     for name, value in values.items():
         # float32 is finer than any of these figures is certain
-        small = value.astype(np.float32) if isinstance(value, np.ndarray) and value.dtype == np.float64 else value
+        small = (
+            value.astype(np.float32) if isinstance(value, np.ndarray) and value.dtype == np.float64 else value
+        )
         packed[name] = pack(small) if isinstance(small, np.ndarray) else small
     return packed
 
@@ -214,7 +218,9 @@ def _spread(indices: np.ndarray, most: int) -> Tensor:
 
 
 @torch.no_grad()
-def _residual_correlation(network: KnockoutAttention, history: Tensor, future: Tensor, known: Tensor) -> np.ndarray:
+def _residual_correlation(
+    network: KnockoutAttention, history: Tensor, future: Tensor, known: Tensor
+) -> np.ndarray:
     forecasts = [network(part[None]) for part in history.split(512)]
     error = (future - torch.cat([forecast.mean[0] for forecast in forecasts])) * known
     if forecasts[0].log_variance is not None:

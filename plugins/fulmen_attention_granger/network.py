@@ -107,7 +107,10 @@ class KnockoutAttention(nn.Module):
         # Queries of the targets and keys of the sources are static, so that their products, at full
         # rank, are parameters themselves.
         self.attention = nn.Parameter(
-            normal(design.heads, 1, 1, scale=0.5 / math.sqrt(n)).detach().expand(k, design.heads, n, m).clone()
+            normal(design.heads, 1, 1, scale=0.5 / math.sqrt(n))
+            .detach()
+            .expand(k, design.heads, n, m)
+            .clone()
         )
         self.value_linear = normal(c, d, scale=0.7 / math.sqrt(c))
         self.own_linear = zeros(n, c)
@@ -137,7 +140,9 @@ class KnockoutAttention(nn.Module):
         flat = history.reshape(k, b * m, c)
         values = flat @ self.value_linear
         if self.design.nonlinear:
-            inner = (flat @ self.value_in).view(k, b, m, -1) + (self.value_node + self.value_bias[:, None])[:, None]
+            inner = (flat @ self.value_in).view(k, b, m, -1) + (self.value_node + self.value_bias[:, None])[
+                :, None
+            ]
             values = values + functional.gelu(inner, approximate="tanh").view(k, b * m, -1) @ self.value_out
         return values.view(k, b, m, self.design.heads, self.design.width)
 
@@ -173,7 +178,9 @@ class KnockoutAttention(nn.Module):
             return None
         k, b, n, c = history.shape
         inner = (history.reshape(k, b * n, c) @ self.variance_in).view(k, b, n, -1)
-        inner = functional.gelu(inner + self.variance_bias[:, None, None], approximate="tanh").view(k, b * n, -1)
+        inner = functional.gelu(inner + self.variance_bias[:, None, None], approximate="tanh").view(
+            k, b * n, -1
+        )
         log = self.variance_node[:, None] + (inner @ self.variance_out).view(k, b, n)
         return log.clamp(*self.LOG_VARIANCE)
 

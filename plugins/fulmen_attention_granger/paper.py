@@ -86,7 +86,9 @@ class PaperForecaster(ForecasterBase):
     def pair_scores(self, trials: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Return ``attention``, (targets, sources), over all windows of z-scored trials."""
         contexts = [
-            torch.from_numpy(np.nan_to_num(trial).astype(np.float32)).unfold(0, self.context, 1).transpose(1, 2)
+            torch.from_numpy(np.nan_to_num(trial).astype(np.float32))
+            .unfold(0, self.context, 1)
+            .transpose(1, 2)
             for trial in trials
             if len(trial) > self.context
         ]

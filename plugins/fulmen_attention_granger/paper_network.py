@@ -127,9 +127,7 @@ class PaperNetwork(nn.Module):
         times = torch.arange(length + 1, dtype=context.dtype, device=context.device)[:, None] / length
         space = self.space.weight[:, None]  # (N, 1, w)
         embedded = self.time(times)  # (context + 1, 2)
-        past = torch.cat(
-            [embedded[:-1].expand(b, n, length, -1), context.transpose(1, 2)[..., None]], -1
-        )
+        past = torch.cat([embedded[:-1].expand(b, n, length, -1), context.transpose(1, 2)[..., None]], -1)
         position = self.position(times)
         tokens = self.dropout(self.token(past) + position[:-1] + space)  # (B, N, context, w)
         absent = torch.zeros(n, 1, 1, device=context.device)

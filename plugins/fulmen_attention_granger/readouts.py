@@ -57,7 +57,9 @@ def gradient(network: KnockoutAttention, history: Tensor, lags: int) -> np.ndarr
     by_value = torch.stack(slopes, -1).view(*slopes[0].shape, h, d)[:, :, :lags]  # (n, M, lags, H, d)
     pooled = network.pool(values, network.signed_attention()).detach().requires_grad_(True)
     own = network.own(history[None, :, : design.targets])
-    by_pooled = torch.autograd.grad(network.head(pooled, own).sum(), pooled)[0][0].view(len(history), -1, h, d)
+    by_pooled = torch.autograd.grad(network.head(pooled, own).sum(), pooled)[0][0].view(
+        len(history), -1, h, d
+    )
     attention = network.signed_attention()[0].detach()
     total = torch.zeros(design.targets, design.sources)
     for one, token in zip(by_pooled, by_value, strict=True):
