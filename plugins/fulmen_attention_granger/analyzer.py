@@ -126,8 +126,8 @@ class AttentionGranger(fulmen.Analyzer):
         report, rows = self._report(recordings, series, run, context.seed)
         if context.model is not None:
             report.findings.append(
-                f"Model {type(context.model).__name__} has no attention over series to read and was left alone; "
-                "the graph is that of networks trained here."
+                f"Model {type(context.model).__name__} has no attention over series to read and was left "
+                "alone; the graph is that of networks trained here."
             )
         fulmen.write_artifact(context.run_dir / "graph.graphml", graphml(rows, recordings.names).encode())
         return report

@@ -84,8 +84,8 @@ class ForecasterBase(LightningModule):
         """
         if batch.context.shape[1] < self.context:
             raise ConfigError(
-                f"{type(self).__name__}: windows of {batch.context.shape[1]} rows, {self.context} are needed; "
-                f"set data.init_args.context: {self.context}."
+                f"{type(self).__name__}: windows of {batch.context.shape[1]} rows, {self.context} are "
+                f"needed; set data.init_args.context: {self.context}."
             )
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:

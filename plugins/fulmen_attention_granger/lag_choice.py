@@ -17,6 +17,7 @@ import numpy as np
 from fulmen_attention_granger.windows import folds, windows
 
 RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+ENOUGH = 0.005  # half a percent of the squared error is not worth a lag
 MOST_FEATURES = 1500  # beyond, a subset of the variables decides
 
 
@@ -29,7 +30,7 @@ class LagChoice:
 
 
 def choose_lags(trials: Sequence[np.ndarray], most: int = 5, number: int = 5) -> LagChoice:
-    """Choose the fewest lags whose held-out loss is within one standard error of the best.
+    """Choose the fewest lags whose held-out loss is as good as the best: within a standard error or .005.
 
     Args:
         trials: z-scores, each (time, variables), NaN = missing (counts as the mean).
@@ -52,7 +53,7 @@ def choose_lags(trials: Sequence[np.ndarray], most: int = 5, number: int = 5) ->
     mean = losses.mean(1)
     best = int(mean.argmin())
     error = (losses - losses[best]).std(1, ddof=1) / np.sqrt(number)
-    enough = mean - mean[best] <= error
+    enough = mean - mean[best] <= np.maximum(error, ENOUGH)
     return LagChoice(int(np.flatnonzero(enough)[0]) + 1, tuple(float(loss) for loss in mean))
 
 
