@@ -35,6 +35,8 @@ FURTHER_ADAPTERS = {
         *("series_data", "simulated_data", "time_series_data", "grasshopper_data"),
         *("spiking_network_data", "graded_network_data", "lorenz96_data", "linear_var_data", "henon_data"),
         *("nonlinear_var_data", "unconnected_data", "common_driver_data", "hidden_drivers_data"),
+        *("forecaster_base", "forecaster", "paper"),  # models
+        "graph_charts",  # figures
         "commands",
     },
     # a model, data modules

@@ -18,6 +18,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fulmen_attention_granger.analyzer import AttentionGranger as AttentionGranger
+    from fulmen_attention_granger.analyzer import granger_graph as granger_graph
     from fulmen_attention_granger.data.common_driver_data import CommonDriver as CommonDriver
     from fulmen_attention_granger.data.graded_network_data import GradedNetwork as GradedNetwork
     from fulmen_attention_granger.data.grasshopper_data import Grasshopper as Grasshopper
@@ -29,10 +31,14 @@ if TYPE_CHECKING:
     from fulmen_attention_granger.data.spiking_network_data import SpikingNetwork as SpikingNetwork
     from fulmen_attention_granger.data.time_series_data import TimeSeries as TimeSeries
     from fulmen_attention_granger.data.unconnected_data import Unconnected as Unconnected
+    from fulmen_attention_granger.forecaster import AttentionForecaster as AttentionForecaster
+    from fulmen_attention_granger.paper import PaperForecaster as PaperForecaster
     from fulmen_attention_granger.recordings import RecordingError as RecordingError
     from fulmen_attention_granger.recordings import Recordings as Recordings
 
 _MODULES = {
+    "AttentionForecaster": "forecaster",
+    "AttentionGranger": "analyzer",
     "CommonDriver": "data.common_driver_data",
     "GradedNetwork": "data.graded_network_data",
     "Grasshopper": "data.grasshopper_data",
@@ -41,13 +47,17 @@ _MODULES = {
     "LinearVAR": "data.linear_var_data",
     "Lorenz96": "data.lorenz96_data",
     "NonlinearVAR": "data.nonlinear_var_data",
+    "PaperForecaster": "paper",
     "RecordingError": "recordings",
     "Recordings": "recordings",
     "SpikingNetwork": "data.spiking_network_data",
     "TimeSeries": "data.time_series_data",
     "Unconnected": "data.unconnected_data",
+    "granger_graph": "analyzer",
 }
 __all__ = [
+    "AttentionForecaster",
+    "AttentionGranger",
     "CommonDriver",
     "GradedNetwork",
     "Grasshopper",
@@ -56,11 +66,13 @@ __all__ = [
     "LinearVAR",
     "Lorenz96",
     "NonlinearVAR",
+    "PaperForecaster",
     "RecordingError",
     "Recordings",
     "SpikingNetwork",
     "TimeSeries",
     "Unconnected",
+    "granger_graph",
 ]
 
 

@@ -12,6 +12,24 @@ def fulmen_components() -> list[fulmen.Component]:
     """Name the components."""
     return [
         fulmen.Component(
+            kind="analyzer",
+            name="attention_granger",
+            target="fulmen_attention_granger.analyzer:AttentionGranger",
+            summary="Reads a directed graph from recordings: scores, signs, lags, p and q values.",
+        ),
+        fulmen.Component(
+            kind="model",
+            name="forecaster",
+            target="fulmen_attention_granger.forecaster:AttentionForecaster",
+            summary="Knock-out attention as a model to fit: one token a source, signed attention.",
+        ),
+        fulmen.Component(
+            kind="model",
+            name="paper",
+            target="fulmen_attention_granger.paper:PaperForecaster",
+            summary="The forecasting transformer of arXiv:2311.06928, read by its cross-attention.",
+        ),
+        fulmen.Component(
             kind="data",
             name="time_series",
             target="fulmen_attention_granger.data.time_series_data:TimeSeries",

@@ -1,0 +1,41 @@
+"""Whether an analysis fits into memory, said before it starts."""
+
+from __future__ import annotations
+
+import psutil
+
+BLOCK_MEANS = 3 * 15 * 8  # read-outs, blocks of a fold, bytes
+FOLDS = 5
+BATCH = 64
+LAGS = 5
+HIDDEN = 32
+
+
+def memory_needed(variables: int, samples: int, significance: bool) -> int:
+    """Return an upper estimate in bytes, for the largest member that may be chosen.
+
+    Args:
+        variables: N.
+        samples: Rows of all trials.
+        significance: Whether phantoms double the sources.
+    """
+    sources = variables * (2 if significance else 1)
+    windows = samples * (sources * LAGS + 2 * variables) * 4 * 2
+    readings = FOLDS * variables * sources * (BLOCK_MEANS + 16 * LAGS)
+    training = FOLDS * (BATCH * sources * (HIDDEN * 3 + 32) * 4 * 2 + 4 * variables * sources * 16)
+    held_out = (samples // FOLDS // 12 + 1) * sources * HIDDEN * 4 * 4 * 4
+    return windows + readings + training + held_out
+
+
+def require_memory(needed: int, variables: int) -> None:
+    """Refuse what does not fit.
+
+    Raises:
+        ValueError: with the estimate, what is there, and what to do.
+    """
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise ValueError(
+            f"{variables} variables need about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free; "
+            "analyze fewer variables, or set significance: false"
+        )
