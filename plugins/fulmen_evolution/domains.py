@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 KNOTS = 5  # of a range's soft one-hot vector: a piecewise linear function with four pieces
 STEP = 0.15  # standard deviation of a change, as a share of the range
 
@@ -28,10 +30,15 @@ class Domain(Protocol):
     Attributes:
         width: How many entries the soft one-hot vector has.
         count: How many values there are; None: too many to count.
+        listed: Whether `neighbours` always returns a list.
     """
 
-    width: int
-    count: int | None
+    @property
+    def width(self) -> int: ...  # noqa: D102
+    @property
+    def count(self) -> int | None: ...  # noqa: D102
+    @property
+    def listed(self) -> bool: ...  # noqa: D102
 
     def sample(self, generator: np.random.Generator) -> Any:
         """Draw a value."""
@@ -67,6 +74,8 @@ class Choice:
     """One of several plain values, in no order."""
 
     values: Sequence[Any]
+
+    listed = True
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -155,6 +164,11 @@ class Range:
         """How many whole numbers there are; None for real numbers."""
         return int(self.high) - int(self.low) + 1 if self.integer else None
 
+    @property
+    def listed(self) -> bool:
+        """Whether there are at most nine whole numbers."""
+        return self.count is not None and self.count <= 9
+
     def sample(self, generator: np.random.Generator) -> float | int:
         """Draw a number, uniform in the range or in its logarithm."""
         return self._value(float(generator.random()))
@@ -169,8 +183,8 @@ class Range:
         return found
 
     def neighbours(self, value: float) -> list[float | int] | None:
-        """Return all other whole numbers where there are at most eight."""
-        if self.count is None or self.count > 8:
+        """Return all other whole numbers where there are few."""
+        if not self.listed:
             return None
         return [other for other in range(int(self.low), int(self.high) + 1) if other != value]
 
@@ -210,4 +224,4 @@ class Range:
 
 def canonical(value: Any) -> str:
     """Return a text that equal plain values share, whatever the order of their keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)

@@ -344,21 +344,16 @@ class _Neighbours:
         self._space, self._features, self._seed, self._draws = space, features, seed, draws
         self.rows = SparseRows(features.size)
         self._row_of: dict[str, int] = {}
-        self._listed = space.all() is not None if (space.count or 1 << 17) <= 1 << 16 else False
         self._known: dict[tuple[int, int], list[tuple[str, int, Genotype]]] = {}
 
     def of(self, individual: Individual, epoch: int) -> list[tuple[str, int, Genotype]]:
         """Return key, row and genotype of each neighbour; drawn ones are others in another epoch."""
-        where = (individual.id, epoch if self._drawn(individual.genotype) else 0)
+        where = (individual.id, 0 if self._space.listed else epoch)
         if where not in self._known:
             generator = keyed(self._seed, "neighbours", *where)
             neighbours = self._space.neighbours(individual.genotype, generator, self._draws)
             self._known[where] = [self._entry(genotype) for genotype in neighbours]
         return self._known[where]
-
-    def _drawn(self, genotype: Genotype) -> bool:
-        pairs = zip(self._space.domains, genotype, strict=True)
-        return any(domain.neighbours(value) is None for domain, value in pairs)
 
     def _entry(self, genotype: Genotype) -> tuple[str, int, Genotype]:
         key = self._space.key(genotype)

@@ -36,6 +36,11 @@ class Space:
         self.widths = tuple(domain.width for domain in self.domains)
 
     @property
+    def listed(self) -> bool:
+        """Whether the neighbours of a genotype are a short list, the same each time."""
+        return all(domain.listed for domain in self.domains)
+
+    @property
     def count(self) -> int | None:
         """How many genotypes there are; None: too many to count."""
         total = 1

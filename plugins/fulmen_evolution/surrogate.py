@@ -112,7 +112,7 @@ class LinearSurrogate:
         dense = self.rows.dense()
         gram = dense.T @ dense
         self.lambdas = lambdas
-        self._inverses = {s: np.linalg.inv(gram + s * np.eye(self.rows.size)) for s in set(lambdas)}
+        self._inverses = {s: np.linalg.inv(gram + s * np.eye(self.rows.size)) for s in dict.fromkeys(lambdas)}
         self._chosen_at = self.rows.count
 
     def _products(self, targets: Floats) -> tuple[Floats, Floats]:
