@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class Goals:
 def parse_goals(
     objectives: object, combine: Combine = "pareto", weights: Mapping[str, float] | None = None
 ) -> Goals:
-    """Read objectives: ``{"accuracy": "max", ...}``, or things with ``name``, ``mode`` and ``bound``.
+    """Read objectives: ``{"accuracy": "max", ...}``, or a list of mappings or objects with name, mode, bound.
 
     Raises:
         GoalError: they are neither, or not what `Goals` takes.
@@ -121,8 +121,14 @@ def parse_goals(
         return Goals([Goal(str(name), mode) for name, mode in objectives.items()], combine, weights)
     if not isinstance(objectives, Sequence) or isinstance(objectives, str):
         raise GoalError(f"objectives are {objectives!r}; expected names with max or min")
-    for item in objectives:
-        if not (hasattr(item, "name") and hasattr(item, "mode")):
-            raise GoalError(f"objectives: {item!r}; expected something with name, mode and bound")
-    goals = [Goal(item.name, item.mode, getattr(item, "bound", None)) for item in objectives]
-    return Goals(goals, combine, weights)
+    return Goals([_parse_goal(item) for item in objectives], combine, weights)
+
+
+def _parse_goal(item: Any) -> Goal:
+    if isinstance(item, Mapping):
+        entry = dict(item)
+    else:
+        entry = {name: getattr(item, name) for name in ("name", "mode", "bound") if hasattr(item, name)}
+    if not {"name", "mode"} <= set(entry):
+        raise GoalError(f"objectives: {item!r}; expected name, mode and perhaps bound")
+    return Goal(entry["name"], entry["mode"], entry.get("bound"))
