@@ -3,7 +3,7 @@
 There are no generations: whoever has a free slot asks, whoever has a result tells. After a few random
 individuals, each ask takes one of three ways:
 
-- the surrogate's choice (`surrogate.py`): among all neighbours of the front, the one that would enlarge the
+- the surrogate's choice (`surrogate.py`): among the neighbours of the front, and some a step further, the one that would enlarge the
   front's hypervolume most if the objectives were what a draw from the surrogate's posterior says (Thompson
   sampling). Individuals in flight count as told what the same draw says of them, so that many children asked
   at once differ;
@@ -36,7 +36,11 @@ from fulmen_evolution.pareto import crowding, improvements, non_dominated, ranks
 from fulmen_evolution.space import Genotype, Space
 from fulmen_evolution.surrogate import LinearSurrogate
 
-FLOOR = 0.05  # of the logarithm that the surrogate sees: near the best, differences count as they are
+FLOOR = 0.1  # of the logarithm that the surrogate sees: near the best, differences count as they are
+MARGIN = 0.05  # how far beyond the best seen the surrogate's ideal lies, so that it can believe in better
+import os
+EPOCH = int(os.environ.get('EPOCH','8'))  # so many asks look at the same drawn neighbours
+ROWS = 1 << 14  # of remembered features; what is forgotten can be made again
 FORMAT = 1
 
 
@@ -57,6 +61,8 @@ class Settings:
         deduplicate: Whether equal individuals are never asked for twice.
         pool: How many neighbours the surrogate looks at, at most.
         draws: How many neighbours of a member are drawn for a key without a short list.
+        distant: How many genotypes two changes away from the front are looked at besides, all in all. Without
+            them the search ends where no single change is better.
         retries: How often a child that was known already is made anew.
     """
 
@@ -68,6 +74,7 @@ class Settings:
     deduplicate: bool = True
     pool: int = 1024
     draws: int = 8
+    distant: int = 200
     retries: int = 100
 
 
@@ -96,7 +103,7 @@ class SteadyState:
         self._model = LinearSurrogate(self._features.size, goals.columns)
         self._costs = np.empty((0, goals.columns))  # of the told, NaN for failures
         self._lines: list[str] = []
-        self._neighbours = _Neighbours(space, self._features, seed, self.settings.draws)
+        self._neighbours = _Neighbours(space, self._features, seed, self.settings)
 
     def ask(self) -> Individual | None:
         """Return a new individual, or None if the space has no other that can be found."""
@@ -189,9 +196,11 @@ class SteadyState:
         centres = self.front() or self._least_infeasible()
         seen: set[str] = set(self._keys) if not self.settings.deduplicate else self._keys
         found: dict[str, tuple[int, Genotype, int]] = {}
-        epoch = self.asked // 8
+        epoch = self.asked // EPOCH
+        self._neighbours.forget()
+        distant = -(-self.settings.distant // max(len(centres), 1))
         for told in centres:
-            for key, row, genotype in self._neighbours.of(told.individual, epoch):
+            for key, row, genotype in self._neighbours.of(told.individual, epoch, distant):
                 if key not in seen and key not in found:
                     found[key] = (row, genotype, told.individual.id)
         entries = list(found.values())
@@ -276,7 +285,8 @@ class SteadyState:
         good = self._costs[~np.isnan(self._costs[:, 0])]
         ideal = good.min(0)
         spread = np.median(good[: self.settings.initial], axis=0) - ideal
-        return _Scale(ideal, np.where(spread > 0, spread, 1.0))
+        spread = np.where(spread > 0, spread, 1.0)
+        return _Scale(ideal - MARGIN * spread, (1 + MARGIN) * spread)
 
     # State.
 
@@ -338,22 +348,39 @@ class _Scale:
 
 
 class _Neighbours:
-    """The neighbours of individuals, with their features, made once."""
+    """What lies around individuals, with its features, made once."""
 
-    def __init__(self, space: Space, features: PairFeatures, seed: int, draws: int) -> None:
-        self._space, self._features, self._seed, self._draws = space, features, seed, draws
+    def __init__(self, space: Space, features: PairFeatures, seed: int, settings: Settings) -> None:
+        self._space, self._features, self._seed, self._settings = space, features, seed, settings
         self.rows = SparseRows(features.size)
         self._row_of: dict[str, int] = {}
         self._known: dict[tuple[int, int], list[tuple[str, int, Genotype]]] = {}
 
-    def of(self, individual: Individual, epoch: int) -> list[tuple[str, int, Genotype]]:
-        """Return key, row and genotype of each neighbour; drawn ones are others in another epoch."""
-        where = (individual.id, 0 if self._space.listed else epoch)
+    def forget(self) -> None:
+        """Free the memory once there is much; whatever is asked for again is made again, the same."""
+        if self.rows.count > ROWS:
+            self.rows = SparseRows(self._features.size)
+            self._row_of.clear()
+            self._known.clear()
+
+    def of(self, individual: Individual, epoch: int, distant: int) -> list[tuple[str, int, Genotype]]:
+        """Return key, row and genotype of each: one change away, and so many of this epoch two away."""
+        return self._near(individual, epoch) + self._distant(individual, epoch, distant)
+
+    def _near(self, individual: Individual, epoch: int) -> list[tuple[str, int, Genotype]]:
+        where = (individual.id, -1 if self._space.listed else epoch)
         if where not in self._known:
-            generator = keyed(self._seed, "neighbours", *where)
-            neighbours = self._space.neighbours(individual.genotype, generator, self._draws)
-            self._known[where] = [self._entry(genotype) for genotype in neighbours]
+            generator = keyed(self._seed, "near", individual.id, 1 + where[1])
+            near = self._space.neighbours(individual.genotype, generator, self._settings.draws)
+            self._known[where] = [self._entry(genotype) for genotype in near]
         return self._known[where]
+
+    def _distant(self, individual: Individual, epoch: int, count: int) -> list[tuple[str, int, Genotype]]:
+        known = self._known.setdefault((~individual.id, epoch), [])
+        for number in range(len(known), count):
+            generator = keyed(self._seed, "distant", individual.id, epoch, number)
+            known.append(self._entry(self._space.mutate(individual.genotype, generator, changes=2)))
+        return known[:count]
 
     def _entry(self, genotype: Genotype) -> tuple[str, int, Genotype]:
         key = self._space.key(genotype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,6 +36,9 @@ class PairFeatures:
         singles = int(self._starts[-1])
         sizes = [widths[i] * widths[j] for i, j in self._pairs]
         self._pair_starts = singles + np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self._start_list = self._starts.tolist()[:-1]
+        self._paired = list(zip(self._pairs, self._pair_starts.tolist(), strict=False))
+        self._weights = np.array([1.0] * (1 + len(widths)) + [PAIR_WEIGHT] * len(self._pairs))
         wanted = int(self._pair_starts[-1])
         self._singles = singles
         self._buckets = 0 if wanted <= MOST else max(MOST - singles, MOST // 2)
@@ -46,11 +50,13 @@ class PairFeatures:
         Args:
             description: For each key the non-zero entries of its soft one-hot vector.
         """
+        if all(len(entries) == 1 for entries in description):
+            return self._encode_values([entries[0][0] for entries in description])
         places, values = [0], [1.0]
-        for start, entries in zip(self._starts.tolist(), description, strict=False):
+        for start, entries in zip(self._start_list, description, strict=True):
             places += [start + place for place, _ in entries]
             values += [value for _, value in entries]
-        for (i, j), start in zip(self._pairs, self._pair_starts.tolist(), strict=False):
+        for (i, j), start in self._paired:
             width = self._widths[j]
             for first, a in description[i]:
                 for second, b in description[j]:
@@ -58,6 +64,14 @@ class PairFeatures:
                     values.append(PAIR_WEIGHT * a * b)
         at, weights = np.array(places, dtype=np.int64), np.array(values)
         return self._fold(at, weights) if self._buckets else (at, weights)
+
+    def _encode_values(self, at: list[int]) -> Sparse:
+        """Do the same where each key has one entry, of weight 1: choices, which are most spaces."""
+        starts, widths = self._start_list, self._widths
+        places = [0, *map(operator.add, starts, at)]
+        places += [start + at[i] * widths[j] + at[j] for (i, j), start in self._paired]
+        found = np.array(places, dtype=np.int64)
+        return self._fold(found, self._weights) if self._buckets else (found, self._weights)
 
     def _fold(self, at: NDArray[np.int64], weights: NDArray[np.float64]) -> Sparse:
         pairs = at >= self._singles
