@@ -60,6 +60,10 @@ class Domain(Protocol):
         """Return the non-zero entries of the soft one-hot vector: places in [0, width) and weights."""
         ...
 
+    def admits(self, value: Any) -> bool:
+        """Say whether a value that is about to be asked for can be evaluated at all; may take milliseconds."""
+        ...
+
     def check(self, value: Any) -> None:
         """Refuse a value from outside the domain.
 
@@ -117,6 +121,10 @@ class Choice:
     def describe(self, value: Any) -> list[tuple[int, float]]:
         """Return its place."""
         return [(self._place(value), 1.0)]
+
+    def admits(self, value: Any) -> bool:
+        """Say yes."""
+        return True
 
     def check(self, value: Any) -> None:
         """Refuse what is not listed."""
@@ -199,6 +207,10 @@ class Range:
         left = min(int(place), KNOTS - 2)
         share = place - left
         return [(left, 1.0 - share), (left + 1, share)]
+
+    def admits(self, value: Any) -> bool:
+        """Say yes."""
+        return True
 
     def check(self, value: Any) -> None:
         """Refuse what is no number of the range."""

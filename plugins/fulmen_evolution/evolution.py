@@ -98,6 +98,7 @@ class SteadyState:
         self.flying: dict[int, Individual] = {}
         self.archive: list[Told] = []
         self._keys: set[str] = set()
+        self._refused: list[str] = []
         self._population: deque[Told] = deque()
         self._features = PairFeatures(space.widths)
         self._model = LinearSurrogate(self._features.size, goals.columns)
@@ -107,8 +108,14 @@ class SteadyState:
 
     def ask(self) -> Individual | None:
         """Return a new individual, or None if the space has no other that can be found."""
-        found = self._propose()
-        if found is None:
+        for attempt in range(self.settings.retries):
+            found = self._propose(self._generator("ask", self.asked, attempt))
+            if found is None:
+                return None
+            if self.space.admits(found[0]):
+                break
+            self._refuse(self.space.key(found[0]))
+        else:
             return None
         genotype, parents, origin = found
         individual = self._individual(self.asked, genotype, parents, origin)
@@ -140,8 +147,7 @@ class SteadyState:
 
     # Asking.
 
-    def _propose(self) -> tuple[Genotype, tuple[int, ...], str] | None:
-        generator = self._generator("ask", self.asked)
+    def _propose(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
         if self.asked < self.settings.initial or not self._parents():
             return self._unknown(lambda: (self.space.sample(generator), (), "random"))
         if self.settings.surrogate and (found := self._from_pool(generator)):
@@ -299,6 +305,7 @@ class SteadyState:
             "asked": self.asked,
             "told": "\n".join(self._lines),
             "flying": "\n".join(individual_line(individual) for individual in self.flying.values()),
+            "refused": "\n".join(self._refused),
             "surrogate": self._model.state(),
         }
 
@@ -315,6 +322,8 @@ class SteadyState:
             raise EvolutionError("a state is loaded into an evolution that has begun; make a new one")
         told = [json.loads(line) for line in state["told"].splitlines()]
         flying = [json.loads(line) for line in state["flying"].splitlines()]
+        for key in state["refused"].splitlines():
+            self._refuse(key)
         self._model.plan(state["surrogate"])
         for id, genotype, parents, origin, status, costs in told:
             individual = self._individual(id, self.space.genotype(genotype), tuple(parents), origin)
@@ -332,8 +341,13 @@ class SteadyState:
         key = self.space.key(genotype)
         return Individual(id, genotype, key, parents, origin, self.space.overlay(genotype))
 
-    def _generator(self, purpose: str, number: int) -> np.random.Generator:
-        return keyed(self.seed, purpose, number)
+    def _generator(self, purpose: str, *numbers: int) -> np.random.Generator:
+        return keyed(self.seed, purpose, *numbers)
+
+    def _refuse(self, key: str) -> None:
+        """Never propose again what cannot be evaluated."""
+        self._keys.add(key)
+        self._refused.append(key)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,11 @@ class Space:
         """Return, for each key, the non-zero entries of its soft one-hot vector."""
         return [domain.describe(value) for domain, value in zip(self.domains, genotype, strict=True)]
 
+    def admits(self, genotype: Genotype) -> bool:
+        """Say whether a genotype that is about to be asked for can be evaluated at all."""
+        pairs = zip(self.domains, genotype, strict=True)
+        return all(domain.admits(value) for domain, value in pairs)
+
     def key(self, genotype: Genotype) -> str:
         """Return a text that two genotypes share if they are the same network."""
         return canonical(genotype)
