@@ -38,8 +38,7 @@ from fulmen_evolution.surrogate import LinearSurrogate
 
 FLOOR = 0.1  # of the logarithm that the surrogate sees: near the best, differences count as they are
 MARGIN = 0.05  # how far beyond the best seen the surrogate's ideal lies, so that it can believe in better
-import os
-EPOCH = int(os.environ.get('EPOCH','8'))  # so many asks look at the same drawn neighbours
+EPOCH = 8  # so many asks look at the same drawn neighbours
 ROWS = 1 << 14  # of remembered features; what is forgotten can be made again
 FORMAT = 1
 
@@ -61,8 +60,10 @@ class Settings:
         deduplicate: Whether equal individuals are never asked for twice.
         pool: How many neighbours the surrogate looks at, at most.
         draws: How many neighbours of a member are drawn for a key without a short list.
-        distant: How many genotypes two changes away from the front are looked at besides, all in all. Without
-            them the search ends where no single change is better.
+        distant: How many genotypes two changes away from a member are looked at besides, at most. Without them
+            the search ends where no single change is better.
+        patience: One of these is added after so many results: at the beginning single changes are enough, and
+            among many candidates the boldest draw wins, not the best guess.
         retries: How often a child that was known already is made anew.
     """
 
@@ -74,7 +75,8 @@ class Settings:
     deduplicate: bool = True
     pool: int = 1024
     draws: int = 8
-    distant: int = 200
+    distant: int = 16
+    patience: int = 25
     retries: int = 100
 
 
@@ -204,7 +206,7 @@ class SteadyState:
         found: dict[str, tuple[int, Genotype, int]] = {}
         epoch = self.asked // EPOCH
         self._neighbours.forget()
-        distant = -(-self.settings.distant // max(len(centres), 1))
+        distant = min(self.settings.distant, len(self.told) // self.settings.patience)
         for told in centres:
             for key, row, genotype in self._neighbours.of(told.individual, epoch, distant):
                 if key not in seen and key not in found:
