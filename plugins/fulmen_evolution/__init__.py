@@ -8,7 +8,7 @@ pareto.py                non-dominated points, ranks, crowding, hypervolume
 features.py, surrogate.py   a linear model of values and pairs of values, and draws from it
 individual.py, evolution.py  the asynchronous steady state
 
-genes.py, convolutions.py, layers.py, blocks.py   layers as plain data that build, mutate, repair, cost themselves
+genes.py, activations.py, convolutions.py, layers.py, blocks.py   layers as plain data that build, mutate, repair, cost themselves
 structure.py             lists of genes as a domain of a space
 genome.py                the network that a list of genes stands for
 stains.py, tissue.py     synthetic H&E-like patches
@@ -23,11 +23,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fulmen_evolution.genes import Gene as Gene
+    from fulmen_evolution.genome import Genome as Genome
     from fulmen_evolution.searcher import Evolution as Evolution
     from fulmen_evolution.searcher import Random as Random
+    from fulmen_evolution.structure import Structure as Structure
 
-_MODULES = {"Evolution": "searcher", "Random": "searcher"}
-__all__ = ["Evolution", "Random"]
+_MODULES = {
+    "Evolution": "searcher",
+    "Gene": "genes",
+    "Genome": "genome",
+    "Random": "searcher",
+    "Structure": "structure",
+}
+__all__ = ["Evolution", "Gene", "Genome", "Random", "Structure"]
 
 
 def __getattr__(name: str) -> object:

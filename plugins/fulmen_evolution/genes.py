@@ -6,6 +6,7 @@ A gene of your own is a class like those in `convolutions.py`: typed options, th
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -95,7 +96,7 @@ class Gene(ABC):
     @property
     def options(self) -> dict[str, Any]:
         """Name to value of every option."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return {name: getattr(self, name) for name in _options_of(type(self))}
 
     def plain(self) -> dict[str, Any]:
         """Return the gene as it stands in YAML."""
@@ -111,6 +112,11 @@ class Gene(ABC):
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
         return f"{type(self).__name__}({options})"
+
+
+@functools.cache
+def _options_of(cls: type[Gene]) -> tuple[str, ...]:
+    return tuple(inspect.signature(cls).parameters)
 
 
 def check_option(gene: Gene, name: str, least: float, most: float = float("inf")) -> None:

@@ -14,6 +14,7 @@ from fulmen_evolution.evolution import EvolutionError, Settings, SteadyState, ke
 from fulmen_evolution.goals import GoalError, Goals, parse_goals
 from fulmen_evolution.individual import Told
 from fulmen_evolution.space import Space, parse_space
+from fulmen_evolution.structure import Structure
 
 Objectives = Mapping[str, Literal["max", "min"]] | Sequence[Any]
 
@@ -30,7 +31,7 @@ class Evolution(fulmen.Searcher):
 
     Args:
         space: Dotted key of the config to its values: a list of choices, or ``{"linear": [low, high]}``, or
-            ``log``, ``integer``, ``log_integer`` in its place.
+            ``log``, ``integer``, ``log_integer`` in its place. None: ``structures`` are all.
         objectives: Name to ``max`` or ``min``, or a list of mappings or Objectives with name, mode and bound. In
             a search, the config's ``objectives``.
         seed: Of all that is drawn.
@@ -43,6 +44,8 @@ class Evolution(fulmen.Searcher):
         crossover: The share of children with two parents; of use without a surrogate.
         surrogate: Whether a model of the objectives chooses among the neighbours of the front.
         deduplicate: Whether equal candidates are never asked for twice.
+        structures: Dotted key of the config, such as ``model.init_args.network.init_args.layers``, to the lists of
+            genes that it may be set to.
 
     Raises:
         UserError: the space or the objectives are not what they should be.
@@ -50,7 +53,7 @@ class Evolution(fulmen.Searcher):
 
     def __init__(
         self,
-        space: dict[str, Any],
+        space: dict[str, Any] | None = None,
         objectives: dict[str, Literal["max", "min"]] | list[Any] | None = None,
         seed: int = 0,
         combine: Literal["pareto", "weighted", "bounds"] = "pareto",
@@ -61,6 +64,7 @@ class Evolution(fulmen.Searcher):
         crossover: float = 0.1,
         surrogate: bool = True,
         deduplicate: bool = True,
+        structures: dict[str, Structure] | None = None,
     ) -> None:
         for name, count, least in (("seed", seed, 0), ("initial", initial, 1), ("population", population, 2)):
             if count < least:
@@ -76,7 +80,7 @@ class Evolution(fulmen.Searcher):
             surrogate=surrogate,
             deduplicate=deduplicate,
         )
-        self.algorithm = SteadyState(_space(space), _goals(objectives, combine, weights), seed, settings)
+        self.algorithm = SteadyState(_space(space, structures), _goals(objectives, combine, weights), seed, settings)
 
     def ask(self) -> fulmen.Candidate | None:
         """Return the next candidate; None once no other can be found."""
@@ -130,6 +134,7 @@ class Random(fulmen.Searcher):
         seed: Of all that is drawn.
         deduplicate: Whether equal candidates are never asked for twice. A hundred tries in a row that draw
             nothing new end the search.
+        structures: As of `Evolution`.
 
     Raises:
         UserError: the space is not what it should be.
@@ -137,8 +142,14 @@ class Random(fulmen.Searcher):
 
     TRIES = 100
 
-    def __init__(self, space: dict[str, Any], seed: int = 0, deduplicate: bool = True) -> None:
-        self.space = _space(space)
+    def __init__(
+        self,
+        space: dict[str, Any] | None = None,
+        seed: int = 0,
+        deduplicate: bool = True,
+        structures: dict[str, Structure] | None = None,
+    ) -> None:
+        self.space = _space(space, structures)
         self.seed = seed
         self.deduplicate = deduplicate
         self.drawn = 0
@@ -151,8 +162,9 @@ class Random(fulmen.Searcher):
             genotype = self.space.sample(keyed(self.seed, "random", self.drawn))
             self.drawn += 1
             key = self.space.key(genotype)
-            if not self.deduplicate or key not in self._keys:
-                self._keys.add(key)
+            known = key in self._keys
+            self._keys.add(key)
+            if not (known and self.deduplicate) and self.space.admits(genotype):
                 id, self._ids = self._ids, self._ids + 1
                 overlay = self.space.overlay(genotype)
                 return fulmen.Candidate(id, overlay, seed=_training_seed(self.seed, id), note={"origin": "random"})
@@ -185,9 +197,12 @@ class Random(fulmen.Searcher):
             }
 
 
-def _space(space: dict[str, Any]) -> Space:
+def _space(space: dict[str, Any] | None, structures: dict[str, Structure] | None) -> Space:
+    twice = sorted(set(space or {}) & set(structures or {}))
+    if twice:
+        raise ConfigError(f"searcher: {twice[0]} is a key of space and of structures: leave one out.")
     try:
-        return parse_space(space)
+        return parse_space(space if structures is None else {**(space or {}), **structures})  # type: ignore[arg-type]
     except SpaceError as error:
         raise ConfigError(f"searcher: {error}: correct it.") from error
 
