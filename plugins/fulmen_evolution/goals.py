@@ -1,0 +1,134 @@
+"""What is wanted of a candidate: objectives, their directions and bounds, as costs that are to be small."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Combine = Literal["pareto", "weighted", "bounds"]
+
+
+class GoalError(ValueError):
+    """Objectives are not what they should be: one line that says what was found and expected."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One quantity.
+
+    Attributes:
+        name: Its name among a candidate's values.
+        mode: Whether much or little of it is good.
+        bound: A candidate beyond it is infeasible; None: no bound.
+    """
+
+    name: str
+    mode: Literal["max", "min"]
+    bound: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("max", "min"):
+            raise GoalError(f"objectives: {self.name}: mode is {self.mode!r}; expected max or min")
+        if self.bound is not None and not math.isfinite(self.bound):
+            raise GoalError(f"objectives: {self.name}: bound is {self.bound}; expected a finite number")
+
+    @property
+    def sign(self) -> float:
+        """1 where little is good, -1 where much is."""
+        return 1.0 if self.mode == "min" else -1.0
+
+
+class Goals:
+    """Several objectives, and how they are combined.
+
+    Attributes:
+        columns: How many costs a candidate has.
+        free: Which of them are minimised, bool, shape (columns,); the others are only kept within limits.
+        limits: The greatest feasible cost of each, infinite where there is no bound.
+
+    Args:
+        goals: At least one.
+        combine: ``pareto``: each is minimised, whatever the others; a bound is a limit besides.
+            ``weighted``: their weighted sum is minimised. ``bounds``: those without a bound are minimised among
+            the candidates within the bounds.
+        weights: Of ``weighted``, by name, in units of 1 / the quantity; missing names weigh 1.
+
+    Raises:
+        GoalError: no goal, a name twice, a weight of nothing or without ``weighted``, nothing left to minimise.
+    """
+
+    def __init__(
+        self, goals: Sequence[Goal], combine: Combine = "pareto", weights: Mapping[str, float] | None = None
+    ) -> None:
+        self.goals = tuple(goals)
+        names = [goal.name for goal in goals]
+        if not names:
+            raise GoalError("objectives: there is none; expected one or more")
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise GoalError(f"objectives: {twice} stands there twice; expected different names")
+        if combine not in ("pareto", "weighted", "bounds"):
+            raise GoalError(f"combine is {combine!r}; expected pareto, weighted or bounds")
+        weights = dict(weights or {})
+        if weights and combine != "weighted":
+            raise GoalError(f"weights are given, but combine is {combine}; set combine to weighted")
+        for name, weight in weights.items():
+            if name not in names or not (math.isfinite(weight) and weight > 0):
+                raise GoalError(
+                    f"weights: {name}: {weight}; expected numbers above 0 for names out of {', '.join(names)}"
+                )
+        signs = np.array([goal.sign for goal in goals])
+        bounds = np.array([np.inf if g.bound is None else g.sign * g.bound for g in goals])
+        own = np.eye(len(goals)) * signs[:, None]
+        free = np.isinf(bounds) if combine == "bounds" else np.ones(len(goals), dtype=bool)
+        if not free.any():
+            raise GoalError("combine is bounds, and every objective has a bound; leave one without")
+        if combine == "weighted":
+            total = signs * np.array([weights.get(name, 1.0) for name in names])
+            bounded = np.isfinite(bounds)
+            own = np.concatenate([total[None], own[bounded]])
+            bounds = np.concatenate([[np.inf], bounds[bounded]])
+            free = np.arange(len(own)) == 0
+        self._matrix = own
+        self.columns = len(own)
+        self.free: NDArray[np.bool_] = free
+        self.limits: NDArray[np.float64] = bounds
+
+    def costs(self, values: Mapping[str, float]) -> NDArray[np.float64] | None:
+        """Return a candidate's costs, or None if a value is missing or not finite."""
+        found = np.array([float(values.get(goal.name, math.nan)) for goal in self.goals])
+        return self._matrix @ found if np.isfinite(found).all() else None
+
+    def missing(self, values: Mapping[str, float]) -> list[str]:
+        """Return the objectives without a finite value."""
+        return [goal.name for goal in self.goals if not math.isfinite(values.get(goal.name, math.nan))]
+
+
+def parse_goals(
+    objectives: object, combine: Combine = "pareto", weights: Mapping[str, float] | None = None
+) -> Goals:
+    """Read objectives: ``{"accuracy": "max", ...}``, or a list of mappings or objects with name, mode, bound.
+
+    Raises:
+        GoalError: they are neither, or not what `Goals` takes.
+    """
+    if isinstance(objectives, Mapping):
+        return Goals([Goal(str(name), mode) for name, mode in objectives.items()], combine, weights)
+    if not isinstance(objectives, Sequence) or isinstance(objectives, str):
+        raise GoalError(f"objectives are {objectives!r}; expected names with max or min")
+    return Goals([_parse_goal(item) for item in objectives], combine, weights)
+
+
+def _parse_goal(item: Any) -> Goal:
+    if isinstance(item, Mapping):
+        entry = dict(item)
+    else:
+        entry = {name: getattr(item, name) for name in ("name", "mode", "bound") if hasattr(item, name)}
+    if not {"name", "mode"} <= set(entry):
+        raise GoalError(f"objectives: {item!r}; expected name, mode and perhaps bound")
+    return Goal(entry["name"], entry["mode"], entry.get("bound"))

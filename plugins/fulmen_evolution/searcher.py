@@ -1,0 +1,225 @@
+"""The searchers `evolution` and `random`: Candidates and Evaluations around the algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+import fulmen
+from fulmen.errors import ConfigError
+from fulmen_evolution.domains import SpaceError
+from fulmen_evolution.evolution import EvolutionError, Settings, SteadyState, keyed
+from fulmen_evolution.goals import GoalError, Goals, parse_goals
+from fulmen_evolution.individual import Told
+from fulmen_evolution.space import Space, parse_space
+from fulmen_evolution.structure import Structure
+
+Objectives = Mapping[str, Literal["max", "min"]] | Sequence[Any]
+
+
+class Evolution(fulmen.Searcher):
+    """Asynchronous steady-state evolution for several objectives, guided by a surrogate.
+
+    Usable without Lightning, on whatever can be evaluated::
+
+        evolution = Evolution({"op": ["conv", "skip"], "width": [16, 32]}, {"accuracy": "max", "latency": "min"})
+        while (candidate := evolution.ask()) is not None:
+            accuracy, latency = look_up(candidate.overlay["op"], candidate.overlay["width"])
+            evolution.tell(candidate, fulmen.Evaluation({"accuracy": accuracy, "latency": latency}))
+
+    Args:
+        space: Dotted key of the config to its values: a list of choices, or ``{"linear": [low, high]}``, or
+            ``log``, ``integer``, ``log_integer`` in its place. None: ``structures`` are all.
+        objectives: Name to ``max`` or ``min``, or a list of mappings or Objectives with name, mode and bound. In
+            a search, the config's ``objectives``.
+        seed: Of all that is drawn.
+        combine: ``pareto`` minimises each objective, whatever the others, within their bounds; ``weighted``
+            their weighted sum; ``bounds`` those without a bound among the candidates within the bounds.
+        weights: Of ``weighted``: name to weight, 1 where none is given.
+        initial: Random candidates at the beginning.
+        population: How many the tournaments choose among; of use without a surrogate.
+        explore: The share of candidates that are random neighbours of the front.
+        crossover: The share of children with two parents; of use without a surrogate.
+        surrogate: Whether a model of the objectives chooses among the neighbours of the front.
+        deduplicate: Whether equal candidates are never asked for twice.
+        structures: Dotted key of the config, such as ``model.init_args.network.init_args.layers``, to the lists of
+            genes that it may be set to.
+
+    Raises:
+        UserError: the space or the objectives are not what they should be.
+    """
+
+    def __init__(
+        self,
+        space: dict[str, Any] | None = None,
+        objectives: dict[str, Literal["max", "min"]] | list[Any] | None = None,
+        seed: int = 0,
+        combine: Literal["pareto", "weighted", "bounds"] = "pareto",
+        weights: dict[str, float] | None = None,
+        initial: int = 15,
+        population: int = 20,
+        explore: float = 0.15,
+        crossover: float = 0.1,
+        surrogate: bool = True,
+        deduplicate: bool = True,
+        structures: dict[str, Structure] | None = None,
+    ) -> None:
+        for name, count, least in (("seed", seed, 0), ("initial", initial, 1), ("population", population, 2)):
+            if count < least:
+                raise ConfigError(f"searcher: {name} is {count}; expected {least} or more: change it.")
+        for name, share in (("explore", explore), ("crossover", crossover)):
+            if not 0 <= share <= 1:
+                raise ConfigError(f"searcher: {name} is {share}; expected a share from 0 to 1: change it.")
+        settings = Settings(
+            initial=initial,
+            population=population,
+            explore=explore,
+            crossover=crossover,
+            surrogate=surrogate,
+            deduplicate=deduplicate,
+        )
+        self.algorithm = SteadyState(_space(space, structures), _goals(objectives, combine, weights), seed, settings)
+
+    def ask(self) -> fulmen.Candidate | None:
+        """Return the next candidate; None once no other can be found."""
+        individual = self.algorithm.ask()
+        if individual is None:
+            return None
+        return fulmen.Candidate(
+            id=individual.id,
+            overlay=individual.overlay,
+            parents=individual.parents,
+            seed=_training_seed(self.algorithm.seed, individual.id),
+            note={"origin": individual.origin},
+        )
+
+    def tell(self, candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> None:
+        """Take in a result; one that lacks a finite value of an objective counts as failed.
+
+        Raises:
+            UserError: the candidate was told before, or was never asked for.
+        """
+        try:
+            self.algorithm.tell(candidate.id, evaluation.status, evaluation.values)
+        except EvolutionError as error:
+            raise fulmen.UserError(f"searcher: {error}") from error
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the whole state as plain data: a line of JSON for each candidate."""
+        return self.algorithm.state()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned: what follows is what would have followed then.
+
+        Raises:
+            UserError: the state is of another space or seed.
+        """
+        try:
+            self.algorithm.load(state)
+        except (EvolutionError, SpaceError) as error:
+            raise ConfigError(f"searcher: {error}; give the search the space and seed it began with.") from error
+
+    def front(self) -> list[Told]:
+        """Return the feasible candidates that no other beats in everything, with their costs."""
+        return self.algorithm.front()
+
+
+class Random(fulmen.Searcher):
+    """Random search: every candidate is drawn anew from the whole space.
+
+    Args:
+        space: As of `Evolution`.
+        seed: Of all that is drawn.
+        deduplicate: Whether equal candidates are never asked for twice. A hundred tries in a row that draw
+            nothing new end the search.
+        structures: As of `Evolution`.
+
+    Raises:
+        UserError: the space is not what it should be.
+    """
+
+    TRIES = 100
+
+    def __init__(
+        self,
+        space: dict[str, Any] | None = None,
+        seed: int = 0,
+        deduplicate: bool = True,
+        structures: dict[str, Structure] | None = None,
+    ) -> None:
+        self.space = _space(space, structures)
+        self.seed = seed
+        self.deduplicate = deduplicate
+        self.drawn = 0
+        self._ids = 0
+        self._keys: set[str] = set()
+
+    def ask(self) -> fulmen.Candidate | None:
+        """Return the next candidate; None once nothing new is drawn any more."""
+        for _ in range(self.TRIES if self.deduplicate else 1):
+            genotype = self.space.sample(keyed(self.seed, "random", self.drawn))
+            self.drawn += 1
+            key = self.space.key(genotype)
+            known = key in self._keys
+            self._keys.add(key)
+            if not (known and self.deduplicate) and self.space.admits(genotype):
+                id, self._ids = self._ids, self._ids + 1
+                overlay = self.space.overlay(genotype)
+                return fulmen.Candidate(id, overlay, seed=_training_seed(self.seed, id), note={"origin": "random"})
+        return None
+
+    def tell(self, candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> None:
+        """Learn nothing."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how much was drawn: the rest follows from the seed."""
+        return {"keys": list(self.space.keys), "seed": self.seed, "drawn": self.drawn, "ids": self._ids}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what ``state_dict`` returned.
+
+        Raises:
+            UserError: the state is of another space or seed.
+        """
+        for name, expected in (("keys", list(self.space.keys)), ("seed", self.seed)):
+            if state[name] != expected:
+                raise ConfigError(
+                    f"searcher: state: {name} is {state[name]!r}; expected {expected!r}: give the search the space "
+                    "and seed it began with."
+                )
+        self.drawn, self._ids = state["drawn"], state["ids"]
+        if self.deduplicate:
+            self._keys = {
+                self.space.key(self.space.sample(keyed(self.seed, "random", number)))
+                for number in range(self.drawn)
+            }
+
+
+def _space(space: dict[str, Any] | None, structures: dict[str, Structure] | None) -> Space:
+    twice = sorted(set(space or {}) & set(structures or {}))
+    if twice:
+        raise ConfigError(f"searcher: {twice[0]} is a key of space and of structures: leave one out.")
+    try:
+        return parse_space(space if structures is None else {**(space or {}), **structures})  # type: ignore[arg-type]
+    except SpaceError as error:
+        raise ConfigError(f"searcher: {error}: correct it.") from error
+
+
+def _goals(
+    objectives: Objectives | None,
+    combine: Literal["pareto", "weighted", "bounds"],
+    weights: dict[str, float] | None,
+) -> Goals:
+    if objectives is None:
+        raise ConfigError("searcher: objectives are missing; expected names with max or min: give them.")
+    try:
+        return parse_goals(objectives, combine, weights)
+    except GoalError as error:
+        raise ConfigError(f"searcher: {error}: correct it.") from error
+
+
+def _training_seed(seed: int, id: int) -> int:
+    """Return what ``seed_everything`` is given for a candidate: 32 bits, another for each."""
+    return int(np.random.SeedSequence([seed, id]).generate_state(1)[0])

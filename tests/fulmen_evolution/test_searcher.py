@@ -1,0 +1,288 @@
+"""The searchers as their users meet them: on a table, resumed, with failures, in YAML."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+
+import fulmen
+import fulmen_evolution
+from fulmen_evolution import Evolution, Random
+from fulmen_evolution.genome import genes_from
+from fulmen_evolution.pareto import non_dominated
+
+SPACE = {"op1": ["conv", "skip", "pool"], "op2": ["conv", "skip", "pool"], "width": [8, 16, 32, 64]}
+GOALS = {"accuracy": "max", "latency": "min"}
+COST = {"conv": 3.0, "skip": 0.0, "pool": 1.0}
+
+
+def table(overlay):
+    """A small table with a front of its own: width helps while there are convolutions."""
+    convolutions = (overlay["op1"] == "conv") + (overlay["op2"] == "conv")
+    accuracy = 0.5 + 0.1 * convolutions + 0.05 * math.log2(overlay["width"]) * (convolutions > 0)
+    latency = 1 + overlay["width"] / 8 * (COST[overlay["op1"]] + COST[overlay["op2"]])
+    return fulmen.Evaluation({"accuracy": accuracy, "latency": latency})
+
+
+def drive(searcher, evaluations, evaluate=table, in_flight=1):
+    asked, waiting = [], []
+    while len(asked) < evaluations and (candidate := searcher.ask()) is not None:
+        asked.append(candidate)
+        waiting.append(candidate)
+        if len(waiting) == in_flight:
+            done = waiting.pop(0)
+            searcher.tell(done, evaluate(done.overlay))
+    for left in waiting:
+        searcher.tell(left, evaluate(left.overlay))
+    return asked
+
+
+def test_the_ten_lines_of_the_docs_find_the_whole_front():
+    e = fulmen_evolution.Evolution(SPACE, GOALS, seed=0)
+    while (c := e.ask()) is not None:
+        e.tell(c, table(c.overlay))
+
+    values = [table({"op1": a, "op2": b, "width": w}).values for a in COST for b in COST for w in SPACE["width"]]
+    costs = np.array([(-v["accuracy"], v["latency"]) for v in values])
+    best = {tuple(row) for row in costs[non_dominated(costs)]}
+    assert {tuple(told.costs) for told in e.front()} == best
+    assert e.algorithm.asked == 36  # each once, then None
+
+
+@pytest.mark.parametrize("options", [{}, {"surrogate": False}, {"surrogate": False, "crossover": 1.0}])
+@pytest.mark.parametrize("in_flight", [1, 7])
+def test_no_candidate_is_asked_for_twice(options, in_flight):
+    asked = drive(Evolution(SPACE, GOALS, seed=1, **options), 36, in_flight=in_flight)
+
+    assert len({json.dumps(dict(c.overlay)) for c in asked}) == len(asked) == 36
+    assert [c.id for c in asked] == list(range(36))
+
+
+MIXED = {**SPACE, "lr": {"log": [1e-4, 1e-1]}, "depth": {"integer": [1, 30]}}
+
+
+def mixed(overlay):
+    if overlay["depth"] % 7 == 0:
+        return fulmen.Evaluation(failure="it fell over", status="oom")
+    values = dict(table(overlay).values)
+    values["accuracy"] -= abs(math.log10(overlay["lr"]) + 2) / 10
+    return fulmen.Evaluation(values)
+
+
+@pytest.mark.parametrize("make", [Evolution, Random], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("stop", [0, 3, 15, 40, 71])
+def test_a_resumed_search_asks_what_the_uninterrupted_one_asks(make, stop):
+    arguments = (MIXED, GOALS) if make is Evolution else (MIXED,)
+    whole = make(*arguments, seed=5)
+    expected = drive(whole, 80, mixed)
+
+    first = make(*arguments, seed=5)
+    begun = drive(first, stop, mixed)
+    second = make(*arguments, seed=5)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    resumed = drive(second, 80 - stop, mixed)
+
+    assert [*begun, *resumed] == expected
+    assert second.state_dict() == whole.state_dict()
+
+
+def test_what_was_in_flight_can_be_told_after_resuming():
+    first = Evolution(MIXED, GOALS, seed=2)
+    drive(first, 20, mixed)
+    flying = [first.ask() for _ in range(4)]
+    second = Evolution(MIXED, GOALS, seed=2)
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    for candidate in reversed(flying):
+        for searcher in (first, second):
+            searcher.tell(candidate, mixed(candidate.overlay))
+
+    assert second.ask() == first.ask()
+    with pytest.raises(fulmen.UserError, match="individual 20 was told already"):
+        second.tell(flying[0], mixed(flying[0].overlay))
+    with pytest.raises(fulmen.UserError, match="never asked for"):
+        second.tell(fulmen.Candidate(999, {}), table(flying[0].overlay))
+
+
+@pytest.mark.parametrize("surrogate", [True, False])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        fulmen.Evaluation(failure="boom"),
+        fulmen.Evaluation({"accuracy": math.nan, "latency": 0.0}),
+        fulmen.Evaluation({"accuracy": math.inf, "latency": 0.0}),
+        fulmen.Evaluation({"latency": 0.0}),
+        fulmen.Evaluation({"accuracy": 9.0, "latency": 0.0}, status="stuck"),
+    ],
+    ids=["crash", "nan", "infinite", "missing", "stuck"],
+)
+def test_failures_are_kept_and_are_never_parents_nor_in_the_front(surrogate, bad):
+    search = Evolution(MIXED, GOALS, seed=3, surrogate=surrogate)
+    asked = drive(search, 80, lambda o: bad if o["op1"] == "conv" else mixed(o))
+
+    failed = {told.individual.id for told in search.algorithm.told if told.costs is None}
+    assert len(search.algorithm.told) == 80
+    assert len(failed) > 5
+    assert all(failed.isdisjoint(candidate.parents) for candidate in asked)
+    assert failed.isdisjoint(told.individual.id for told in search.front())
+
+
+def test_the_surrogate_learns_where_candidates_fail():
+    search = Evolution(MIXED, GOALS, seed=3)
+    asked = drive(search, 120, lambda o: fulmen.Evaluation(failure="x") if o["op1"] == "conv" else mixed(o))
+    share = [np.mean([c.overlay["op1"] == "conv" for c in part]) for part in (asked[:15], asked[60:])]
+
+    assert share[1] < share[0] / 2
+
+
+def test_if_everything_fails_it_goes_on_at_random():
+    asked = drive(Evolution(SPACE, GOALS), 36, lambda _: fulmen.Evaluation(failure="x"))
+
+    assert len(asked) == 36
+
+
+def test_bounds_keep_the_front_feasible_and_turn_an_objective_into_a_constraint():
+    goals = [fulmen.Objective("accuracy", "max", {}, bound=0.8), fulmen.Objective("latency", "min", {})]
+    for combine in ("pareto", "bounds"):
+        search = Evolution(SPACE, goals, seed=0, combine=combine)
+        drive(search, 36)
+        accuracies = sorted(-told.costs[0] for told in search.front())
+        assert accuracies[0] >= 0.8
+        latencies = {told.costs[1] for told in search.front()}
+        assert (len(latencies) > 1) == (combine == "pareto")
+
+
+def test_weights_make_one_objective():
+    search = Evolution(SPACE, GOALS, combine="weighted", weights={"accuracy": 100.0})
+    drive(search, 36)
+    best = min(latency - 100 * accuracy for accuracy, latency in
+               ((table(t.individual.overlay).values["accuracy"], table(t.individual.overlay).values["latency"])
+                for t in search.algorithm.told))
+
+    assert [told.costs[0] for told in search.front()] == [pytest.approx(best)]
+
+
+def test_evolution_beats_random_search_at_equal_evaluations():
+    def bowl(overlay):
+        x, y = overlay["x"], overlay["y"]
+        return fulmen.Evaluation({"f": (x - 0.3) ** 2 + y**2, "g": (x - 0.7) ** 2 + y**2})
+
+    space = {"x": {"linear": [-5, 5]}, "y": {"linear": [-5, 5]}}
+    wins = 0
+    for seed in range(6):
+        best = []
+        for searcher in (Evolution(space, {"f": "min", "g": "min"}, seed=seed), Random(space, seed=seed)):
+            found = [bowl(c.overlay).values for c in drive(searcher, 60, bowl)]
+            best.append(min(v["f"] + v["g"] for v in found))
+        wins += best[0] < best[1]
+
+    assert wins >= 5
+
+
+def test_ask_and_tell_and_state_take_about_two_milliseconds_at_a_thousand():
+    generator = np.random.default_rng(0)
+    edges = {f"edge{number}": list(range(5)) for number in range(6)}
+    weights = generator.normal(size=(2, 6, 5))
+    search = Evolution(edges, {"f": "min", "g": "min"})
+
+    def evaluate(overlay):
+        places = list(overlay.values())
+        f, g = weights[:, np.arange(6), places].sum(1)
+        return fulmen.Evaluation({"f": f, "g": g})
+
+    drive(search, 950, evaluate)
+    start = time.process_time()
+    for _ in range(50):
+        drive(search, 1, evaluate)
+        json.dumps(search.state_dict())
+    # 2 ms on a quiet core; here others may work beside us.
+    assert (time.process_time() - start) / 50 < 0.008
+
+
+def test_random_search_ends_when_nothing_new_is_drawn():
+    asked = drive(Random({"a": [0, 1, 2], "b": [0, 1]}, seed=0), 100, lambda _: fulmen.Evaluation())
+
+    assert len({json.dumps(dict(c.overlay)) for c in asked}) == len(asked) == 6
+    repeating = Random({"a": [0, 1]}, deduplicate=False)
+    assert len(drive(repeating, 100, lambda _: fulmen.Evaluation())) == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (({}, GOALS), "searcher: the space is empty"),
+        (({"a": {"log": [1, 0.1]}}, GOALS), "space: a: .* reversed"),
+        ((SPACE, None), "objectives are missing"),
+        ((SPACE, {}), "there is none"),
+        ((SPACE, {"accuracy": "maximise"}), "mode is 'maximise'"),
+        ((SPACE, [{"name": "a"}]), "expected name, mode"),
+        ((SPACE, [{"name": "a", "mode": "max"}] * 2), "a stands there twice"),
+        ((SPACE, [{"name": "a", "mode": "max", "bound": math.nan}]), "bound is nan"),
+        ((SPACE, GOALS, -1), "seed is -1"),
+        ((SPACE, GOALS, 0, "bound"), "combine is 'bound'"),
+        ((SPACE, [{"name": "a", "mode": "max", "bound": 1}], 0, "bounds"), "every objective has a bound"),
+        ((SPACE, GOALS, 0, "weighted", {"speed": 1.0}), "weights: speed"),
+        ((SPACE, GOALS, 0, "pareto", {"latency": 1.0}), "set combine to weighted"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line(arguments, told):
+    with pytest.raises(fulmen.UserError, match=told) as refused:
+        Evolution(*arguments)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("make", [Evolution, Random], ids=lambda make: make.__name__)
+def test_the_state_of_another_space_or_seed_is_refused(make):
+    arguments = [(space, GOALS, seed) if make is Evolution else (space, seed)
+                 for space, seed in ((SPACE, 0), (SPACE, 1), ({"other": [1, 2]}, 0))]
+    state = make(*arguments[0]).state_dict()
+    for other in arguments[1:]:
+        with pytest.raises(fulmen.UserError, match="give the search the space and seed it began with"):
+            make(*other).load_state_dict(state)
+
+
+def test_structures_come_from_yaml_by_the_genes_short_names():
+    from fulmen.testing.building import build, resolve
+
+    layers = "model.init_args.network.init_args.layers"
+    config = {
+        "class_path": "evolution.evolution",
+        "init_args": {
+            "objectives": {"f1": "max", "latency": "min"},
+            "space": {"model.init_args.optimizer.init_args.lr": {"log": [1e-4, 1e-2]}},
+            "structures": {
+                layers: {
+                    "class_path": "fulmen_evolution.Structure",
+                    "init_args": {
+                        "genes": ["convolution", "separable", {"class_path": "pooling"}],
+                        "input_shape": [1, 8, 8],
+                        "depth": [2, 4],
+                        "limits": {"Convolution": {"channels": [4, 8]}},
+                    },
+                }
+            },
+        },
+    }
+    searcher = build(fulmen.Searcher, resolve(fulmen.Searcher, config))
+    candidate = searcher.ask()
+    network = build_network(candidate.overlay[layers])
+
+    assert 1e-4 <= candidate.overlay["model.init_args.optimizer.init_args.lr"] <= 1e-2
+    assert [type(gene) for gene in genes_from(candidate.overlay[layers])]
+    assert network.in_channels == 1
+
+
+def build_network(layers):
+    from torch import nn
+
+    from fulmen.testing.building import build, resolve
+
+    config = {
+        "class_path": "evolution.genome",
+        "init_args": {"layers": layers, "in_channels": 1, "num_classes": 10, "image_size": [8, 8]},
+    }
+    network = build(nn.Module, resolve(nn.Module, config))
+    return next(module for module in network.modules() if isinstance(module, nn.Conv2d))

@@ -1,0 +1,213 @@
+"""Genes and structures: whatever is drawn, mutated or crossed is a network that torch can build."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fulmen_evolution.blocks import Parallel, Residual
+from fulmen_evolution.convolutions import Convolution, SeparableConvolution
+from fulmen_evolution.domains import SpaceError, canonical
+from fulmen_evolution.evolution import SteadyState
+from fulmen_evolution.genes import Gene, GeneError
+from fulmen_evolution.genome import Genome, cost_of, genes_from, runs_on_meta, shapes_of
+from fulmen_evolution.goals import parse_goals
+from fulmen_evolution.layers import Activation, Dropout, Normalisation, Pooling
+from fulmen_evolution.space import parse_space
+from fulmen_evolution.structure import Structure
+
+GENES = [Convolution, SeparableConvolution, Pooling, Normalisation, Dropout, Activation, Residual, Parallel]
+SHAPE = (3, 32, 20)
+
+
+def structure(**options):
+    return Structure(**{"genes": [gene() for gene in GENES], "input_shape": SHAPE, "depth": (2, 9), **options})
+
+
+def torchs_shapes(genes, shape):
+    network = Genome(genes, shape[0], 2, shape[1:]).eval()
+    image, found = torch.zeros(1, *shape), []
+    for layer in network.layers:
+        image = layer(image)
+        found.append(tuple(image.shape[1:]))
+    return found
+
+
+def test_ten_thousand_genomes_and_mutants_are_valid_by_arithmetic():
+    space, generator = structure(), np.random.default_rng(0)
+    changed, seen = 0, set()
+    for _ in range(10_000):
+        value = space.sample(generator)
+        mutant = space.mutate(value, generator)
+        for made in (value, mutant):
+            genes = genes_from(made)
+            assert 2 <= len(genes) <= 9
+            assert min(min(shape) for shape in shapes_of(genes, SHAPE)) >= 1
+        changed += mutant != value
+        seen.update(entry["class_path"].rpartition(".")[2] for entry in mutant)
+
+    assert changed == 10_000
+    assert seen == {gene.__name__ for gene in GENES}
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 33, 7), (2, 1, 1), (3, 100, 100)])
+def test_arithmetic_agrees_with_torch(shape):
+    """Shapes, parameters and multiply-adds that genes state are those that torch finds."""
+    space = structure(input_shape=shape, depth=(1, 5), limits={"Convolution": {"channels": [4, 6]}})
+    generator = np.random.default_rng(1)
+    for _ in range(25):
+        genes = genes_from(space.sample(generator))
+        assert torchs_shapes(genes, shape) == shapes_of(genes, shape)
+        network = nn.Sequential(*Genome(genes, shape[0], 2, shape[1:]).eval().layers)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            network(torch.zeros(1, *shape))
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        assert cost_of(genes, shape) == (parameters, counter.get_total_flops() // 2)
+
+
+def test_crossing_is_closed_and_takes_from_both():
+    space, generator = structure(), np.random.default_rng(2)
+    new = 0
+    for _ in range(500):
+        first, second = space.sample(generator), space.sample(generator)
+        child = space.cross(first, second, generator)
+        shapes_of(genes_from(child), SHAPE)
+        assert 2 <= len(child) <= 9
+        new += child not in (first, second)
+
+    assert new > 400
+
+
+@pytest.mark.parametrize("gene", GENES, ids=lambda gene: gene.__name__)
+def test_every_gene_survives_yaml_and_mutates_within_its_ranges(gene):
+    generator = np.random.default_rng(3)
+    drawn, reached = gene.sample(generator), {}
+    for _ in range(300):
+        stored = yaml.safe_load(yaml.safe_dump(drawn.plain()))
+        assert genes_from([stored]) == [drawn]
+        mutant = drawn.mutate(generator)
+        different = [name for name, value in mutant.options.items() if value != drawn.options[name]]
+        assert len(different) == 1
+        reached.setdefault(different[0], set()).add(mutant.options[different[0]])
+        drawn = mutant
+
+    assert {name: set(values) for name, values in gene.ranges.items()} == reached
+
+
+@pytest.mark.parametrize("gene", GENES, ids=lambda gene: gene.__name__)
+def test_repair_makes_it_fit_the_smallest_images(gene):
+    generator = np.random.default_rng(4)
+    for shape in ((1, 1, 1), (5, 1, 9), (8, 2, 2)):
+        for _ in range(50):
+            repaired = gene.sample(generator).repair(shape)
+            if repaired is not None:
+                assert min(repaired.shape_after(shape)) >= 1
+                assert repaired.repair(shape) == repaired
+                assert runs_on_meta([repaired], shape) is None
+
+
+def test_limits_of_cost_hold():
+    space = structure(max_parameters=2_000, max_multiply_adds=400_000)
+    generator = np.random.default_rng(5)
+    value = space.sample(generator)
+    for _ in range(200):
+        value = space.mutate(value, generator)
+        cost = cost_of(genes_from(value), SHAPE)
+        assert cost.parameters <= 2_000
+        assert cost.multiply_adds <= 400_000
+
+
+class Liar(Gene):
+    """States a shape that its layer does not make."""
+
+    def build(self, shape):
+        return nn.Conv2d(shape[0], 3, 3)
+
+    def shape_after(self, shape):
+        return 7, *shape[1:]
+
+    def cost(self, shape):
+        return Convolution().cost(shape)
+
+
+def test_a_strangers_gene_that_miscomputes_its_shape_never_reaches_a_worker():
+    space = parse_space({"layers": structure(genes=[Liar(), Convolution()], depth=(2, 3))})
+    search = SteadyState(space, parse_goals({"x": "min"}), 0)
+    for number in range(12):
+        individual = search.ask()
+        assert runs_on_meta(genes_from(individual.overlay["layers"]), SHAPE) is None
+        search.tell(individual.id, "ok", {"x": float(number)})
+
+
+def test_a_structure_and_ranges_are_searched_together():
+    space = parse_space({"layers": structure(), "lr": {"log": [1e-4, 1e-1]}, "flip": [True, False]})
+    search = SteadyState(space, parse_goals({"cost": "min", "error": "min"}), 3)
+    keys = set()
+    for _ in range(40):
+        individual = search.ask()
+        genes = genes_from(individual.overlay["layers"])
+        cost = cost_of(genes, SHAPE).multiply_adds
+        error = abs(np.log10(individual.overlay["lr"]) + 2) + 1 / (1 + len(genes))
+        search.tell(individual.id, "ok", {"cost": cost, "error": error})
+        keys.add(canonical(individual.overlay))
+        json.dumps(individual.overlay)
+
+    assert len(keys) == 40
+    assert search.front()
+
+
+def test_the_network_learns_and_exports():
+    torch.manual_seed(0)
+    genes = [Convolution(8, 3, 5), Pooling(), Residual(), Parallel(9, 4), SeparableConvolution(12, stride=2)]
+    network = Genome(genes, 3, 2, SHAPE[1:])
+    images = torch.rand(4, *SHAPE)
+    network(images).square().mean().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+    network.eval()
+    exported = torch.export.export(network, (images,)).module()
+    assert (exported(images) - network(images)).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"genes": []}, "genes: there is none"),
+        ({"input_shape": (3, 0, 4)}, "input_shape is"),
+        ({"depth": (5, 2)}, "depth is"),
+        ({"depth": (0, 2)}, "depth is"),
+        ({"max_parameters": 1, "genes": [Convolution()]}, "no valid network was found"),
+        ({"limits": {"Convolutoin": {}}}, "'Convolutoin' is no gene"),
+        ({"limits": {"Convolution": {"width": [1]}}}, "no option 'width'"),
+        ({"limits": {"Convolution": {"channels": []}}}, "expected a list of one value"),
+        ({"limits": {"Convolution": {"channels": [0]}}}, "channels is 0"),
+        ({"limits": {"Pooling": {"kind": ["median"]}}}, "kind is 'median'"),
+    ],
+)
+def test_bad_structures_are_refused(options, told):
+    with pytest.raises(SpaceError, match=told) as refused:
+        structure(**options)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Convolution(channels=0), "channels is 0"),
+        (lambda: Convolution(activation="rleu"), "activation is 'rleu'"),
+        (lambda: Dropout(1.5), "rate is 1.5"),
+        (lambda: Parallel(branches=7), "branches is 7"),
+        (lambda: Genome([Pooling(size=9)], image_size=(8, 8)), "layer 1"),
+        (lambda: genes_from([{"class_path": "torch.nn.ReLU"}]), "is no gene"),
+        (lambda: genes_from([{"class_path": "nowhere.Gene"}]), "layer 1: nowhere.Gene"),
+    ],
+)
+def test_bad_genes_are_refused(make, told):
+    with pytest.raises(GeneError, match=told):
+        make()
