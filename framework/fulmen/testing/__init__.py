@@ -8,6 +8,8 @@ analyzer.py     AnalyzerConformance
 model.py        ModelConformance
 network.py      NetworkConformance
 data.py         DataConformance
+engine.py       EngineConformance
+tasks.py        tasks that engines are tried with
 toys.py         the small model and data that are used where a suite names none
 regression.py   a problem whose solution is known, for strategies
 options.py      whether an option has a type and a line of documentation
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from fulmen.testing.analyzer import AnalyzerConformance as AnalyzerConformance
     from fulmen.testing.callback import CallbackConformance as CallbackConformance
     from fulmen.testing.data import DataConformance as DataConformance
+    from fulmen.testing.engine import EngineConformance as EngineConformance
     from fulmen.testing.model import ModelConformance as ModelConformance
     from fulmen.testing.network import NetworkConformance as NetworkConformance
     from fulmen.testing.plugin import PluginConformance as PluginConformance
@@ -45,6 +48,7 @@ __getattr__, __dir__, __all__ = table_of_contents(
         "AnalyzerConformance": "fulmen.testing.analyzer",
         "CallbackConformance": "fulmen.testing.callback",
         "DataConformance": "fulmen.testing.data",
+        "EngineConformance": "fulmen.testing.engine",
         "ModelConformance": "fulmen.testing.model",
         "NetworkConformance": "fulmen.testing.network",
         "PluginConformance": "fulmen.testing.plugin",
