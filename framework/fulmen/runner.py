@@ -30,6 +30,7 @@ from fulmen.errors import PluginError, UserError
 from fulmen.ranks import supervise
 from fulmen.reports import deliver, redact, versions
 from fulmen.runs import RunDirectory, open_run
+from fulmen.searching import Engine
 
 
 class Runner(Trainer):
@@ -61,6 +62,7 @@ class Runner(Trainer):
         fresh: bool = False,
         quiet: bool = False,
         config: Mapping[str, Any] | None = None,
+        engine: Engine | None = None,
     ) -> Report:
         """Examine a model or data and report what was found.
 
@@ -75,6 +77,7 @@ class Runner(Trainer):
             fresh: Start anew even if there is an unfinished run.
             quiet: Print no summary.
             config: The resolved config, which names the run; the command line gives it.
+            engine: Where the pieces of the analysis run, ``inline`` by default; it is closed at the end.
 
         Returns:
             The report; it is also in the run's folder, in the loggers and on the terminal.
@@ -90,7 +93,8 @@ class Runner(Trainer):
         if ckpt_path is not None:
             identity["checkpoint_sha256"] = hashlib.sha256(Path(ckpt_path).read_bytes()).hexdigest()
         directory = open_run("analyze", identity, run, fresh, shown=redact(identity))
-        engine = InlineEngine()
+        engine = engine or InlineEngine()
+        engine.output = directory.path / "workers"
         try:
             with directory.logging(), isolate_rng():
                 context = self._context(model, datamodule, checkpoint, directory, engine)
@@ -121,7 +125,7 @@ class Runner(Trainer):
         datamodule: LightningDataModule | None,
         checkpoint: Mapping[str, Any] | None,
         directory: RunDirectory,
-        engine: InlineEngine,
+        engine: Engine,
     ) -> AnalysisContext:
         device = self.strategy.root_device
         if model is not None:

@@ -20,6 +20,8 @@ from fulmen.errors import UserError
 RUNS = Path("runs")
 _STATUS, _LOCK, _CONFIG, _LOG = "status.json", ".lock", "config.yaml", "log.txt"
 
+_locks: set[int] = set()
+
 
 class RunDirectory:
     """The folder of one run, locked while the run goes on.
@@ -54,6 +56,7 @@ class RunDirectory:
 
     def close(self) -> None:
         """Unlock the folder."""
+        _locks.discard(self._descriptor)
         os.close(self._descriptor)
 
 
@@ -138,4 +141,14 @@ def _lock(folder: Path) -> int:
         raise UserError(
             f"{folder}: another process is working on this run; wait for it or give --run."
         ) from None
+    _locks.add(descriptor)
     return descriptor
+
+
+def _let_go() -> None:
+    """Close the locks that a forked worker inherits, or a run that is killed would stay locked by it."""
+    while _locks:
+        os.close(_locks.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)

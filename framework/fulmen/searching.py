@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 JSON = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -150,7 +151,12 @@ class Engine(ABC):
 
     Arguments and results cross as JSON, on every engine: a tuple arrives as a list. A task that fails,
     for whatever reason, is an Outcome with a ``failure``; ``poll`` raises nothing for it.
+
+    Attributes:
+        output: The folder for what tasks print, where they run elsewhere; the run sets it.
     """
+
+    output: Path | None = None
 
     @property
     @abstractmethod

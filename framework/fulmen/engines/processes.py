@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from fulmen import errors
+from fulmen.artifacts import make_folder
 from fulmen.engines import frames, wire
 from fulmen.engines.worker import WorkerOptions
 from fulmen.engines.worker_process import WorkerProcess
@@ -87,7 +88,6 @@ class ProcessesEngine(Engine):
         self.timeout_s, self.memory_mb = timeout_s, memory_mb
         self.tasks_per_worker, self.retries = tasks_per_worker, retries
         self.options = WorkerOptions(threads, memory_mb)
-        self.output: Path | None = None
         self._lifeline = multiprocessing.Pipe(duplex=False)
         self._waiting: deque[_Tried] = deque()
         self._workers: list[_Worker] = []
@@ -183,15 +183,14 @@ class ProcessesEngine(Engine):
         return None
 
     def _begin(self, sort: _Sort) -> _Worker:
-        siblings = tuple(fd for worker in self._workers for fd in worker.process.descriptors)
-        output = None if self.output is None else str(self.output / f"worker-{self._place()}.log")
+        siblings = tuple(worker.process.channel for worker in self._workers)
+        output = None
+        if self.output is not None:
+            output = str(make_folder(self.output) / f"worker-{len(self._workers) + 1}.log")
         options = WorkerOptions(self.options.threads, self.options.memory_mb, output)
         worker = _Worker(WorkerProcess(options, self._lifeline, sort is not None, siblings), sort)
         self._workers.append(worker)
         return worker
-
-    def _place(self) -> int:
-        return len(self._workers) + 1
 
     def _look_at(self, worker: _Worker) -> list[Outcome]:
         process = worker.process

@@ -24,13 +24,13 @@ class WorkerOptions:
         threads: How many threads torch may use in it.
         memory_mb: The memory of its own that it may take, MB; None for no limit.
         output: The file that takes what its tasks print; None: wherever the run prints.
-        foreign: Descriptors of the run that a fork inherits and must not hold.
+        foreign: Connections of the run that a fork inherits and must not hold.
     """
 
     threads: int = 1
     memory_mb: int | None = None
     output: str | None = None
-    foreign: tuple[int, ...] = ()
+    foreign: tuple[Connection, ...] = ()
 
 
 def serve(channel: Connection, lifeline: Connection, options: WorkerOptions) -> None:
@@ -41,9 +41,8 @@ def serve(channel: Connection, lifeline: Connection, options: WorkerOptions) -> 
         lifeline: Reaches its end when the run is gone, however it went; the worker goes with it.
         options: How it behaves.
     """
-    for descriptor in options.foreign:
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
+    for connection in options.foreign:
+        connection.close()
     _settle(options)
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     runner, reader = TaskRunner(), frames.Reader()

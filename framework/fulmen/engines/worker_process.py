@@ -26,8 +26,12 @@ class WorkerProcess:
         lifeline: The engine's pipe: its read end goes to the worker, its write end stays in the run.
         forked: Fork it from this very process, so that it holds what this process holds; else from
             the fork server, which has Lightning imported and nothing else.
-        siblings: Descriptors of the run's that a fork must not hold, or the end of one worker would
-            wait for that of another.
+        siblings: The channels to other workers, which a fork must not hold, or the end of one worker
+            would wait for that of another.
+
+    Attributes:
+        channel: The run's end of the channel.
+        ready: Whether it has said that it is up.
     """
 
     def __init__(
@@ -35,12 +39,12 @@ class WorkerProcess:
         options: WorkerOptions,
         lifeline: tuple[Connection, Connection],
         forked: bool,
-        siblings: tuple[int, ...] = (),
+        siblings: tuple[Connection, ...] = (),
     ) -> None:
         context = _context(forked)
-        self._channel, theirs = multiprocessing.Pipe(duplex=True)
-        os.set_blocking(self._channel.fileno(), False)
-        foreign = (*siblings, self._channel.fileno(), lifeline[1].fileno()) if forked else ()
+        self.channel, theirs = multiprocessing.Pipe(duplex=True)
+        os.set_blocking(self.channel.fileno(), False)
+        foreign = (*siblings, self.channel, lifeline[1]) if forked else ()
         options = WorkerOptions(options.threads, options.memory_mb, options.output, foreign)
         self._process: Any = context.Process(target=serve, args=(theirs, lifeline[0], options))
         with contextlib.nullcontext() if forked else _undisturbed():
@@ -57,12 +61,7 @@ class WorkerProcess:
     @property
     def handles(self) -> list[Any]:
         """What to wait for: its channel and its end."""
-        return [self._channel, self._process.sentinel]
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """The run's descriptors of it."""
-        return (self._channel.fileno(),) if not self._channel.closed else ()
+        return [self.channel, self._process.sentinel]
 
     @property
     def has_unsent(self) -> bool:
@@ -78,7 +77,7 @@ class WorkerProcess:
         """Send what still waits, as far as it fits."""
         try:
             while self._unsent:
-                sent = os.write(self._channel.fileno(), self._unsent)
+                sent = os.write(self.channel.fileno(), self._unsent)
                 del self._unsent[:sent]
         except BlockingIOError:
             pass
@@ -96,7 +95,7 @@ class WorkerProcess:
         messages: list[bytes] = []
         while True:
             try:
-                data = os.read(self._channel.fileno(), 1 << 20)
+                data = os.read(self.channel.fileno(), 1 << 20)
             except (BlockingIOError, ConnectionResetError):
                 return messages
             if not data:
@@ -131,7 +130,7 @@ class WorkerProcess:
 
     def retire(self) -> None:
         """Let it end by itself: it has no more tasks."""
-        self._channel.close()
+        self.channel.close()
 
     def kill(self) -> None:
         """End it and its children now."""
@@ -139,7 +138,7 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(self.pid, signal.SIGKILL)
         self._process.join(5.0)
-        self._channel.close()
+        self.channel.close()
 
 
 def _context(forked: bool) -> Any:

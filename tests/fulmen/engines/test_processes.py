@@ -174,12 +174,14 @@ def test_no_worker_outlives_close(engine):
 
 SCRIPT = """
 import sys, time
+from fulmen.engines import worker_process
 from fulmen.engines.processes import ProcessesEngine
-from fulmen.testing.engine import task
+from fulmen.searching import Task
 if __name__ == "__main__":
+    worker_process.PRELOADED = ()  # these workers need no Lightning
     engine = ProcessesEngine(workers=2)
     for number in range(2):
-        engine.submit(task(f"t{number}", "sleep", 60.0, inherits=sys.argv[1] == "forked"))
+        engine.submit(Task(f"t{number}", "time:sleep", (60.0,), inherits=sys.argv[1] == "forked"))
     for _ in range(600):
         engine.poll(0.1)
         if all(worker.process.ready for worker in engine._workers) and len(engine.pids) == 2:
