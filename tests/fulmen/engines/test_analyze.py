@@ -72,7 +72,7 @@ def test_the_engine_is_no_part_of_what_a_run_is(run_fulmen, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--engine", "procesess"], "no engine is called 'procesess'; did you mean 'processes'?"),
+        (["--engine", "procesess"], "no engine is called 'procesess'; did you mean 'processes'"),
         (["--engine", "processes", "--engine.workers", "0"], "engine processes: workers: expected 1 to"),
     ],
 )
