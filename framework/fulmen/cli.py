@@ -139,7 +139,9 @@ class FulmenCLI(LightningCLI):
         kwargs: dict[str, Any] = super()._prepare_subcommand_kwargs(subcommand)
         if subcommand == "analyze":
             self._dump_config()
-            kwargs["config"] = {k: v for k, v in self.config_dump.items() if k not in {"run", "fresh", "engine"}}
+            kwargs["config"] = {
+                k: v for k, v in self.config_dump.items() if k not in {"run", "fresh", "engine"}
+            }
         return kwargs
 
     def _run_subcommand(self, subcommand: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,13 +50,15 @@ class SimulatedEngine(Engine):
         workers: How many.
         compute: Gives the result of a task; it stands for the function that the task names.
         seed: Of what is drawn.
-        sigma: Of the logarithm of a task's seconds; their median is one minute.
+        sigma: Of the logarithm of a task's seconds.
         misfortunes: What goes wrong.
         timeout_s: When a task that hangs is stopped.
+        median: Seconds of half the tasks or less.
+        charged: Whether the clock also moves by what the caller's own work takes in real seconds.
 
     Attributes:
         now: The false clock, in seconds; it moves in ``poll`` alone.
-        busy: Seconds of work, summed over the workers.
+        idle: Seconds without work, summed over the workers.
     """
 
     def __init__(
@@ -66,10 +69,14 @@ class SimulatedEngine(Engine):
         sigma: float = 0.6,
         misfortunes: Misfortunes | None = None,
         timeout_s: float = 3600.0,
+        median: float = 60.0,
+        charged: bool = False,
     ) -> None:
         self.workers, self.compute, self.sigma, self.timeout_s = workers, compute, sigma, timeout_s
         self.misfortunes = misfortunes or Misfortunes()
-        self.now = self.busy = 0.0
+        self.median, self.charged = median, charged
+        self.now = self.idle = 0.0
+        self._polled = time.perf_counter()
         self._random = np.random.default_rng(seed)
         self._waiting: deque[Task] = deque()
         self._running: dict[str, Task] = {}
@@ -92,17 +99,25 @@ class SimulatedEngine(Engine):
 
     def poll(self, timeout: float) -> list[Outcome]:
         """Move the clock to the next event, at most by ``timeout``; return what happens then."""
+        if self.charged:
+            self._move(self.now + time.perf_counter() - self._polled)
+        outcomes = self._poll(timeout)
+        self._polled = time.perf_counter()
+        return outcomes
+
+    def _poll(self, timeout: float) -> list[Outcome]:
         if self._chance(self.misfortunes.idle) or not self._events:
-            self.now += 0.0 if math.isinf(timeout) else timeout * bool(self._events)
+            self._move(self.now + timeout * bool(self._events))
             return []
         if self._events[0][0] > self.now + timeout:
-            self.now += timeout
+            self._move(self.now + timeout)
             return []
-        self.now = max(self.now, self._events[0][0])
+        self._move(max(self.now, self._events[0][0]))
         outcomes = []
         while self._events and self._events[0][0] <= self.now:
-            outcome = heapq.heappop(self._events)[2]
-            self._running.pop(outcome.key, None)
+            ended, _, outcome = heapq.heappop(self._events)
+            if self._running.pop(outcome.key, None) is not None:
+                self.idle += self.now - ended
             outcomes.append(outcome)
         if self._chance(self.misfortunes.stray):
             outcomes.insert(0, Outcome("candidate-987654321", {"values": {}}))
@@ -122,17 +137,20 @@ class SimulatedEngine(Engine):
         self._running.clear()
         self._events.clear()
 
+    def _move(self, now: float) -> None:
+        self.idle += (self.workers - len(self._running)) * (now - self.now)
+        self.now = now
+
     def _start(self) -> None:
         while self._waiting and len(self._running) < self.workers:
             task = self._waiting.popleft()
             self._running[task.key] = task
-            seconds = 60.0 * math.exp(self.sigma * self._random.standard_normal())
+            seconds = self.median * math.exp(self.sigma * self._random.standard_normal())
             status, failure, seconds = self._fate(seconds)
             result: Any = None
             if status == "ok":
                 result = 17 if self._chance(self.misfortunes.garbage) else self.compute(task)
             outcome = Outcome(task.key, result, failure, status, seconds)
-            self.busy += seconds
             self._schedule(seconds, outcome)
             if self._chance(self.misfortunes.twice):
                 self._schedule(seconds * self._random.choice([1.0, 1.0, 1.3]), outcome)

@@ -136,9 +136,7 @@ def simulate(
             return Task(key, "simulated:bowl", (dict(candidate.overlay),))
 
         names = [objective.name for objective in OBJECTIVES]
-        loop = loop_class(
-            searcher, study, engine, make_task, names, Budget(events), seed, clock=engine.clock
-        )
+        loop = loop_class(searcher, study, engine, make_task, names, Budget(events), seed, clock=engine.clock)
         try:
             loop.run()
         except Killed:

@@ -53,7 +53,9 @@ def test_the_report_is_the_same_in_other_processes(run_fulmen, tmp_path):
         assert ran.status == 0, ran.stderr
 
     reports = {name: Report.load(tmp_path / name) for name in ("inline", "processes")}
-    assert reports["inline"].scalars == reports["processes"].scalars == {f"square/{n}": n * n for n in range(6)}
+    assert (
+        reports["inline"].scalars == reports["processes"].scalars == {f"square/{n}": n * n for n in range(6)}
+    )
     assert reports["inline"].findings == ["0 other processes"]
     assert reports["processes"].findings == ["2 other processes"]
 
