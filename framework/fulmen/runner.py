@@ -113,6 +113,42 @@ class Runner(Trainer):
             directory.close()
         return report
 
+    def examine(
+        self,
+        analyzer: Analyzer,
+        model: LightningModule,
+        datamodule: LightningDataModule | None = None,
+        ckpt_path: str | Path | None = None,
+    ) -> Report:
+        """Return an analyzer's report of a model as it is here; nothing is shown and no run is begun.
+
+        Args:
+            analyzer: What examines.
+            model: What is examined, with the weights that it has.
+            datamodule: The data.
+            ckpt_path: A checkpoint of the model as it is, for what it holds beside the weights.
+        """
+        checkpoint = None if ckpt_path is None else load_checkpoint(ckpt_path)
+        folder = Path(self.default_root_dir)
+        engine = InlineEngine()
+        device = self.strategy.root_device
+        training = model.training
+        try:
+            context = AnalysisContext(
+                model=model.to(device).eval(),
+                datamodule=datamodule,
+                runner=self,
+                run_dir=folder,
+                seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),
+                device=device,
+                checkpoint=checkpoint,
+                mapper=KeptMap(engine, folder / "pieces"),
+            )
+            return analyzer.analyze(context).checked()
+        finally:
+            model.train(training)
+            engine.close()
+
     def _loggers_of(self, directory: RunDirectory) -> list[Logger]:
         """Return the user's loggers; by default TensorBoard beside the report, not in lightning_logs."""
         if self._chose_loggers:

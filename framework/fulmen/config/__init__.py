@@ -9,5 +9,6 @@ messages.py         shortens what jsonargparse says to one line
 suggestions.py      what a user may have meant
 one_line_errors.py  makes a parser say just that
 limits.py           numbers that make no sense
+overlay.py          a candidate's values laid over a config
 parser.py           the parser that uses them all
 """
