@@ -17,6 +17,7 @@ VERBS = {
     "test": "Run a model over the test data.",
     "predict": "Run a model and return what it predicts.",
     "analyze": "Examine a model or data and write a report.",
+    "search": "Search for the best configs by several objectives.",
     "plugins": "List the installed plugins and what they offer (--json for programs).",
     "new-plugin": "Write a plugin distribution of your own, ready to install.",
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union
@@ -24,13 +26,25 @@ from fulmen.checkpoints import (
     load_checkpoint,
     no_last_checkpoint,
 )
+from fulmen.costs.measuring import check as check_cost
 from fulmen.engines.inline import InlineEngine
 from fulmen.engines.kept_map import KeptMap
+from fulmen.engines.processes import ProcessesEngine
 from fulmen.errors import PluginError, UserError
 from fulmen.ranks import supervise
 from fulmen.reports import deliver, redact, versions
-from fulmen.runs import RunDirectory, open_run
-from fulmen.searching import Engine
+from fulmen.reports.growing import FrontLogger
+from fulmen.runs import RunDirectory, digest_of, open_run
+from fulmen.search.budget import Budget
+from fulmen.search.fidelity import Fidelity, Final
+from fulmen.search.objectives import parse as parse_objectives
+from fulmen.search.session import Session
+from fulmen.search.session import dry_run as estimate
+from fulmen.searching import Engine, Searcher
+from fulmen.study import Study
+
+# The parts of a config that candidates are laid over.
+TEMPLATE_KEYS = ("model", "data", "trainer", "optimizer", "lr_scheduler")
 
 
 class Runner(Trainer):
@@ -94,7 +108,7 @@ class Runner(Trainer):
             identity["checkpoint_sha256"] = hashlib.sha256(Path(ckpt_path).read_bytes()).hexdigest()
         directory = open_run("analyze", identity, run, fresh, shown=redact(identity))
         engine = engine or InlineEngine()
-        engine.output = directory.path / "workers"
+        engine.output = directory.path.absolute() / "workers"
         try:
             with directory.logging(), isolate_rng():
                 context = self._context(model, datamodule, checkpoint, directory, engine)
@@ -111,6 +125,128 @@ class Runner(Trainer):
         finally:
             engine.close()
             directory.close()
+        return report
+
+    def search(
+        self,
+        searcher: Searcher,
+        objectives: list[dict[str, Any]],
+        engine: Engine | None = None,
+        budget: Budget = Budget(),  # noqa: B008  (never changed)
+        fidelity: Fidelity = Fidelity(),  # noqa: B008
+        final: Final | None = None,
+        checkpoints_mb: float = 1024.0,
+        run: str | Path | None = None,
+        fresh: bool = False,
+        dry_run: bool = False,
+        quiet: bool = False,
+        config: Mapping[str, Any] | None = None,
+    ) -> Report:
+        """Search for candidates that are the best by several objectives.
+
+        Args:
+            searcher: Proposes candidates: values that are laid over the config.
+            objectives: What is optimised, each as ``{name, mode: max|min, source, bound}``; the source is
+                ``{metric: val_f1}``, ``{cost: latency}`` (also flops, parameters, peak_memory) or
+                ``{analyzer: {class_path, init_args}, scalar: KEY}``.
+            engine: Where candidates are evaluated, ``processes`` by default; it is closed at the end.
+            budget: How long the search goes on. A larger one extends a finished search.
+            fidelity: What candidates are trained with.
+            final: What the best are trained with at the end; None: they are not.
+            checkpoints_mb: What the candidates' checkpoints may take on the disk, MB; the front's are kept
+                whatever they take.
+            run: The folder of this run; by default runs/search-<digest>. The same command goes on where it
+                was.
+            fresh: Start anew even if there is such a search.
+            dry_run: Say what the search would cost, by two candidates that are not kept.
+            quiet: Show nothing.
+            config: The resolved config that candidates are laid over (model, data, trainer); the command
+                line gives it.
+
+        Returns:
+            The report; it is also in the run's folder, in the loggers and on the terminal.
+        """
+        if config is None or not config.get("model"):
+            raise UserError("search: there is no model to lay candidates over; set --model.")
+        if self.world_size > 1:
+            raise UserError(
+                f"search: trainer.devices x num_nodes is {self.world_size}: a candidate trains in one process; "
+                "set trainer.devices to 1 and engine.workers to how many train at once."
+            )
+        parsed = parse_objectives(objectives)
+        for objective in parsed:
+            if "cost" in objective.source:
+                check_cost(str(objective.source["cost"]), objective.source.get("options") or {})  # type: ignore[arg-type]
+        engine = engine or ProcessesEngine()
+        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
+        template = {key: value for key, value in config.items() if key in TEMPLATE_KEYS}
+        identity = {
+            **config,
+            "searcher": config.get("searcher", type(searcher).__name__),
+            "objectives": [dataclasses.asdict(objective) for objective in parsed],
+            "fidelity": dataclasses.asdict(fidelity),
+        }
+        digest = digest_of(identity)
+        try:
+            if dry_run:
+                with tempfile.TemporaryDirectory() as folder:
+                    session = Session(
+                        Path(folder),
+                        template,
+                        searcher,
+                        engine,
+                        parsed,
+                        budget,
+                        fidelity,
+                        final,
+                        seed,
+                        quiet=True,
+                    )
+                    lines = estimate(session)
+                for line in lines:
+                    print(line)  # noqa: T201
+                return Report(title="dry run", findings=lines)
+            directory = open_run(
+                "search",
+                identity,
+                run,
+                fresh,
+                shown=redact({**identity, "versions": versions()}),
+                extend=True,
+            )
+            engine.output = directory.path.absolute() / "workers"
+            try:
+                with directory.logging(), Study.open(directory.path, digest) as study:
+                    loggers = self._loggers_of(directory)
+                    session = Session(
+                        directory.path,
+                        template,
+                        searcher,
+                        engine,
+                        parsed,
+                        budget,
+                        fidelity,
+                        final,
+                        seed,
+                        checkpoints_mb,
+                        FrontLogger(loggers),
+                        quiet,
+                    )
+                    report, finished = session.run(study)
+                deliver(
+                    report,
+                    directory.path,
+                    name="search",
+                    loggers=loggers,
+                    provenance={**identity, "versions": versions()},
+                    quiet=quiet,
+                )
+                if finished:
+                    directory.finish()
+            finally:
+                directory.close()
+        finally:
+            engine.close()
         return report
 
     def examine(

@@ -67,6 +67,7 @@ def open_run(
     fresh: bool = False,
     *,
     shown: Mapping[str, Any] | None = None,
+    extend: bool = False,
 ) -> RunDirectory:
     """Open the folder of a run: go on with an unfinished one, or start a new one.
 
@@ -78,14 +79,13 @@ def open_run(
             touched: a new one gets the next number, ``<path>-2``.
         fresh: Start anew even if there is an unfinished run; that one is left where it is.
         shown: What ``config.yaml`` holds: by default the identity; without secrets where it has any.
+        extend: Go on with a finished run too, if it is of the same identity.
 
     Raises:
         UserError: the folder cannot be written, is in use by another process, holds something else,
             or holds an unfinished run of another config.
     """
-    digest = hashlib.blake2b(
-        json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=6
-    ).hexdigest()
+    digest = digest_of(identity)
     base = Path(path) if path is not None else RUNS / f"{verb}-{digest}"
     number = 1
     while True:
@@ -94,7 +94,7 @@ def open_run(
         state = _state(folder)
         if state is None:
             return _start(folder, verb, digest, identity if shown is None else shown)
-        if state["state"] == "done" or fresh:
+        if fresh or (state["state"] == "done" and not (extend and state["digest"] == digest)):
             continue
         if state["digest"] != digest:
             raise UserError(
@@ -102,6 +102,12 @@ def open_run(
                 "anew beside it, or another --run."
             )
         return RunDirectory(folder, True, _lock(folder))
+
+
+def digest_of(identity: Mapping[str, Any]) -> str:
+    """Return twelve digits that tell runs of different identities apart."""
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def _start(folder: Path, verb: str, digest: str, shown: Mapping[str, Any]) -> RunDirectory:

@@ -17,7 +17,7 @@ class Ratio:
     Attributes:
         ratio: Candidate to reference, the median over the rounds.
         half_width: Half the 95 % confidence interval of that median, as a share of it.
-        rounds: How many pairs were timed.
+        rounds: How often both were timed.
         seconds: The candidate's time per call, the median.
         reference_seconds: The reference's.
     """
@@ -35,7 +35,7 @@ def interleaved_ratio(
     half_width: float = 0.03,
     least_rounds: int = 11,
     most_seconds: float = 10.0,
-    shortest: float = 2e-3,
+    shortest: float = 2e-4,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Ratio:
     """Time two functions in turns and return how much longer the first takes.
@@ -47,10 +47,11 @@ def interleaved_ratio(
         candidate: What is measured.
         reference: What it is measured by.
         half_width: Stop when half the confidence interval of the median ratio is at most this share.
-        least_rounds: At least so many pairs.
+        least_rounds: At least so many.
         most_seconds: Stop after so long, however well it is known by then.
         shortest: Seconds that one timing takes at least, by as many calls as that needs.
-        clock: Seconds.
+        clock: Seconds; ``time.thread_time`` for what runs on one thread, since what others take of the
+            core then does not count.
 
     Source: the interval of a median from order statistics: Conover, Practical Nonparametric
     Statistics, 3rd ed., section 3.2.
@@ -61,18 +62,18 @@ def interleaved_ratio(
             function()
     calls = [max(1, math.ceil(shortest / max(_time(f, 1, clock), 1e-9))) for f in functions]
     times: list[tuple[float, float]] = []
-    end = clock() + most_seconds
+    end = time.monotonic() + most_seconds
     while True:
         pair = [0.0, 0.0]
-        for which in (0, 1) if len(times) % 2 else (1, 0):  # neither is always the first
-            pair[which] = _time(functions[which], calls[which], clock)
+        for which in (0, 1, 1, 0):  # whoever comes second finds other caches: each does once
+            pair[which] += _time(functions[which], calls[which], clock) / 2
         times.append((pair[0], pair[1]))
         if len(times) < least_rounds:
             continue
         array = np.array(times)
         ratios = np.sort(array[:, 0] / array[:, 1])
         middle, width = float(np.median(ratios)), _half_width(ratios)
-        if width <= half_width * middle or clock() > end:
+        if width <= half_width * middle or time.monotonic() > end:
             seconds, reference_seconds = np.median(array, axis=0).tolist()
             return Ratio(middle, width / middle, len(times), seconds, reference_seconds)
 
