@@ -151,12 +151,15 @@ class FulmenCLI(LightningCLI):
                 if key in self.config["search"]:
                     self.config["search"][key] = None
             _give_objectives(self.config["search"])
+            # Plain data for the workers; what stands under class_path there would be built here.
+            self.config["search"]["objectives"] = []
         super().instantiate_classes()
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs: dict[str, Any] = super()._prepare_subcommand_kwargs(subcommand)
         if subcommand == "search":
             del kwargs["model"]
+            kwargs["objectives"] = self.config_dump["objectives"]
             changes_nothing = {"run", "fresh", "engine", "budget", "final", "checkpoints_mb", "dry_run"}
             kwargs["config"] = {k: v for k, v in self.config_dump.items() if k not in changes_nothing}
         if subcommand == "analyze":

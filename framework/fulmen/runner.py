@@ -26,11 +26,12 @@ from fulmen.checkpoints import (
     load_checkpoint,
     no_last_checkpoint,
 )
+from fulmen.config.analyzer_option import require_analyzer
 from fulmen.costs.measuring import check as check_cost
 from fulmen.engines.inline import InlineEngine
 from fulmen.engines.kept_map import KeptMap
 from fulmen.engines.processes import ProcessesEngine
-from fulmen.errors import PluginError, UserError
+from fulmen.errors import ConfigError, PluginError, UserError
 from fulmen.ranks import supervise
 from fulmen.reports import deliver, redact, versions
 from fulmen.reports.growing import FrontLogger
@@ -40,7 +41,7 @@ from fulmen.search.fidelity import Fidelity, Final
 from fulmen.search.objectives import parse as parse_objectives
 from fulmen.search.session import Session
 from fulmen.search.session import dry_run as estimate
-from fulmen.searching import Engine, Searcher
+from fulmen.searching import Engine, Objective, Searcher
 from fulmen.study import Study
 
 # The parts of a config that candidates are laid over.
@@ -175,11 +176,10 @@ class Runner(Trainer):
             )
         parsed = parse_objectives(objectives)
         for objective in parsed:
-            if "cost" in objective.source:
-                check_cost(str(objective.source["cost"]), objective.source.get("options") or {})  # type: ignore[arg-type]
+            _require_source(objective)
         engine = engine or ProcessesEngine()
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
-        template = {key: value for key, value in config.items() if key in TEMPLATE_KEYS}
+        template = {key: value for key, value in config.items() if key in TEMPLATE_KEYS and value is not None}
         identity = {
             **config,
             "searcher": config.get("searcher", type(searcher).__name__),
@@ -312,6 +312,18 @@ class Runner(Trainer):
             checkpoint=checkpoint,
             mapper=KeptMap(engine, directory.path / "pieces"),
         )
+
+
+def _require_source(objective: Objective) -> None:
+    """Refuse an objective whose cost or analyzer there is not, before any work."""
+    source = objective.source
+    if "cost" in source:
+        options = source.get("options") or {}
+        if not isinstance(options, Mapping):
+            raise ConfigError(f"objectives: {objective.name!r}: options: expected keys, got {options!r:.60}.")
+        check_cost(str(source["cost"]), options)
+    elif "analyzer" in source:
+        require_analyzer(source["analyzer"], f"objectives: {objective.name!r}")
 
 
 def _strategy(name: str) -> str | Strategy:

@@ -8,11 +8,10 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from jsonargparse import ArgumentParser
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
-from fulmen.analysis import Analyzer
+from fulmen.config.analyzer_option import build_analyzer
 from fulmen.costs import measuring
 from fulmen.errors import ConfigError
 from fulmen.runner import Runner
@@ -68,12 +67,7 @@ def _scalar(
     data: pl.LightningDataModule | None,
     checkpoint: Path | None,
 ) -> float:
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(Analyzer, "analyzer")
-    specification = objective.source["analyzer"]
-    if isinstance(specification, str):
-        specification = {"class_path": specification}
-    analyzer = parser.instantiate(parser.parse_object({"analyzer": specification}))["analyzer"]
+    analyzer = build_analyzer(objective.source["analyzer"], f"objectives: {objective.name!r}")
     with isolate_rng():
         report = trainer.examine(analyzer, model, data, checkpoint)
     key = str(objective.source["scalar"])
