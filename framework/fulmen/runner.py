@@ -14,6 +14,7 @@ from typing import Any, Union
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.strategies import Strategy, StrategyRegistry
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from fulmen import names
@@ -38,6 +39,7 @@ from fulmen.reports.growing import FrontLogger
 from fulmen.runs import RunDirectory, digest_of, open_run
 from fulmen.search.budget import Budget
 from fulmen.search.fidelity import Fidelity, Final
+from fulmen.search.interruption import Terminated
 from fulmen.search.objectives import parse as parse_objectives
 from fulmen.search.session import Session
 from fulmen.search.session import dry_run as estimate
@@ -232,7 +234,10 @@ class Runner(Trainer):
                         FrontLogger(loggers),
                         quiet,
                     )
-                    report, finished = session.run(study)
+                    try:
+                        report, finished = session.run(study)
+                    except Terminated as terminated:
+                        raise SIGTERMException from terminated
                 deliver(
                     report,
                     directory.path,

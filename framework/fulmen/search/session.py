@@ -14,6 +14,7 @@ from fulmen.search import results
 from fulmen.search.budget import Budget
 from fulmen.search.checkpoints import prune
 from fulmen.search.fidelity import Fidelity, Final
+from fulmen.search.interruption import deferred_signals
 from fulmen.search.loop import SearchLoop, Step, read
 from fulmen.search.objectives import front as front_of
 from fulmen.search.progress import Display, Standing, duration, standing
@@ -75,7 +76,15 @@ class Session:
 
         Returns:
             The report, and whether the budget is spent: if not, the same command goes on.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C; what had finished is committed.
+            Terminated: likewise, after SIGTERM.
         """
+        with deferred_signals() as check:
+            return self._run(study, check)
+
+    def _run(self, study: Study, check: Callable[[], None]) -> tuple[Any, bool]:
         self._told = study.told()
         stop = self.folder / STOP
         stop.unlink(missing_ok=True)
@@ -88,7 +97,7 @@ class Session:
             self.budget,
             self.seed,
             watch=lambda step: self._watch(step, loop),
-            should_stop=stop.exists,
+            should_stop=lambda: check() or stop.exists(),  # type: ignore[func-returns-value]
         )
         try:
             loop.run()
@@ -96,7 +105,7 @@ class Session:
             self._told = study.told()
             front = front_of(self._told, self.objectives)
             if self.final is not None and not stopped and front:
-                self._train_in_full(study, front, self.final)
+                self._train_in_full(study, front, self.final, check)
         finally:
             self.display.close()
         finals = study.finals()
@@ -158,7 +167,9 @@ class Session:
                 standing(self._told, self.objectives, len(loop.in_flight), loop.seconds, self.budget)
             )
 
-    def _train_in_full(self, study: Study, front: Sequence[Told], final: Final) -> None:
+    def _train_in_full(
+        self, study: Study, front: Sequence[Told], final: Final, check: Callable[[], None]
+    ) -> None:
         """Train the best with several seeds at full budget and test them; what is done already stays done."""
         chosen = spread(front, final.top_k)
         done = study.finals()
@@ -176,6 +187,7 @@ class Session:
         for task, _ in tasks.values():
             self.engine.submit(task)
         while tasks:
+            check()
             for outcome in self.engine.poll(1.0):
                 if outcome.key not in tasks:
                     continue
