@@ -25,7 +25,7 @@ from fulmen.targets import one_line
 
 # What stands first on a command line is a verb: a plugin of that name could not be reached there.
 VERBS = frozenset(
-    {"fit", "validate", "test", "predict", "analyze", "search", "plugins", "new-plugin", "help"}
+    {"fit", "validate", "test", "predict", "analyze", "search", "studies", "plugins", "new-plugin", "help"}
 )
 
 
