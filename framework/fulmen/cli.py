@@ -1,4 +1,4 @@
-"""FulmenCLI: LightningCLI with short names, checked input, one-line errors and the verbs ``analyze`` and ``search``."""
+"""FulmenCLI: LightningCLI with short names, checked input, one-line errors, ``analyze`` and ``search``."""
 
 from __future__ import annotations
 

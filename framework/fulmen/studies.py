@@ -143,10 +143,10 @@ def _stop(folder: str) -> None:
 
 
 def _compare(*folders: str) -> None:
+    import numpy as np
+
     from fulmen.search.objectives import costs_of
     from fulmen.search.pareto import hypervolume
-
-    import numpy as np
 
     searches = [Search(folder) for folder in folders]
     first = searches[0].objectives

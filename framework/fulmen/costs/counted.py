@@ -47,11 +47,11 @@ def peak_bytes(network: nn.Module, inputs: Tensor) -> int:
     return mode.peak
 
 
-class _Storages(TorchDispatchMode):
+class _Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the storages that are alive."""
 
     def __init__(self, bytes_before: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = bytes_before
         self._known: set[int] = set()
 

@@ -78,7 +78,8 @@ def _latency(
         alone = options["threads"] == 1 and not inputs.is_cuda
         with quiet.measuring() if options["quiet"] else contextlib.nullcontext():
             ratio = interleaved_ratio(
-                *functions,
+                functions[0],
+                functions[1],
                 half_width=options["half_width"],
                 most_seconds=options["most_seconds"],
                 clock=time.thread_time if alone else time.perf_counter,

@@ -200,7 +200,7 @@ class ProcessesEngine(Engine):
             messages = process.receive()
         except frames.Garbage as garbage:
             return self._lost(worker, "crash", f"its worker answered garbage ({garbage.args[0]!r})")
-        outcomes = []
+        outcomes: list[Outcome] = []
         for message in messages:
             if message == b"ready":
                 process.ready, self._failed_starts = True, 0

@@ -19,8 +19,8 @@ from fulmen.evaluation.hushing import hushed
 from fulmen.evaluation.stopping import Hopeless, LetMeasure, StopHopeless
 from fulmen.evaluation.template import Template
 from fulmen.evaluation.values import value_of
-from fulmen.searching import Evaluation, EvaluationStatus
 from fulmen.search.objectives import parse
+from fulmen.searching import Evaluation, EvaluationStatus
 from fulmen.study.rows import plain_evaluation
 from fulmen.targets import one_line
 

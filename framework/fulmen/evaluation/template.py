@@ -85,7 +85,8 @@ class Template(LightningCLI):
             except ArgumentError as error:
                 raise ConfigError(messages.shorten(str(error), self.parser, parse_log)) from error
             self.instantiate_classes()
-        trainer: Runner = self.trainer
+        trainer = self.trainer
+        assert isinstance(trainer, Runner)
         trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
         return trainer, self.model, self.datamodule
 

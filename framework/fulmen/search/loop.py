@@ -108,7 +108,7 @@ class SearchLoop:
             self.in_flight.clear()
 
     def _fill(self) -> None:
-        """Dispatch what waits and ask for more, while there are slots; what is asked for is committed first."""
+        """Dispatch what waits and ask for more while there are slots; first it is committed."""
         self._exhausted = False
         free = self.engine.slots - len(self.in_flight)
         chosen = [self.waiting.popleft() for _ in range(min(free, len(self.waiting)))]

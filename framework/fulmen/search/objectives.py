@@ -31,7 +31,8 @@ def check(objectives: Sequence[Objective]) -> None:
         kinds = [kind for kind in _SOURCES if kind in objective.source]
         if len(kinds) != 1:
             raise ConfigError(
-                f"{where}: source: expected one of metric, cost, analyzer, got {dict(objective.source)!r:.80}."
+                f"{where}: source: expected one of metric, cost, analyzer, got "
+                f"{dict(objective.source)!r:.80}."
             )
         allowed = {"analyzer": {"analyzer", "scalar"}, "cost": {"cost", "options"}}.get(kinds[0], {kinds[0]})
         if unknown := sorted(set(objective.source) - allowed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 from collections.abc import Sequence
@@ -62,12 +63,8 @@ def _csv(told: Sequence[Told], objectives: Sequence[Objective], path: Path, name
 def _parquet(told: Sequence[Told], objectives: Sequence[Objective], path: Path, name: str) -> None:
     import pandas as pd
 
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            f"{path}: Parquet needs the extra 'parquet': pip install 'fulmen[parquet]'"
-        ) from error
+    if importlib.util.find_spec("pyarrow") is None:
+        raise UserError(f"{path}: Parquet needs the extra 'parquet': pip install 'fulmen[parquet]'")
     frame = pd.DataFrame(rows_of(told, objectives))
     for column in frame.columns:
         if frame[column].map(type).nunique() > 1 and frame[column].dtype == object:

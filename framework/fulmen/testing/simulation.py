@@ -23,7 +23,7 @@ import numpy as np
 from fulmen.search.budget import Budget
 from fulmen.search.loop import SearchLoop
 from fulmen.search.objectives import front
-from fulmen.searching import Candidate, Evaluation, Objective, Outcome, Task
+from fulmen.searching import Candidate, Objective, Outcome, Task
 from fulmen.study import Study, schema
 from fulmen.testing.climber import Climber, bowl
 from fulmen.testing.simulated import MANY, Misfortunes, SimulatedEngine
@@ -39,7 +39,7 @@ class Killed(BaseException):
     """Stands for a kill: no ``except Exception`` catches it."""
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818 - a promise, not an error of the simulation's
     """A promise of the loop's is broken."""
 
 
@@ -114,7 +114,7 @@ def simulate(
         Broken: a promise does not hold; says which.
     """
     random = np.random.default_rng(seed)
-    fate = iter(random.random, None)  # type: ignore[arg-type]  # never None: without end
+    fate = iter(random.random, None)  # never None: without end
     workers = int(random.integers(1, 20))
     connection = sqlite3.connect(":memory:", isolation_level=None)
     schema.create(connection)
@@ -167,7 +167,10 @@ def check(study: Study, searcher: Climber, history: History, events: int) -> Non
         else:
             _require(bool(one.evaluation.failure), f"candidate {one.candidate.id} failed and nobody says why")
     best = min((o.evaluation.values["loss"] for o in told if o.evaluation.status == "ok"), default=None)
-    _require((searcher.best or [None])[0] == best, "the searcher's best is not the best told")
+    _require(
+        (None if searcher.best is None else searcher.best[0]) == best,
+        "the searcher's best is not the best told",
+    )
     _require(_ids(front(told, OBJECTIVES)) == _front_by_hand(study), "the front is not that of the rows")
 
 

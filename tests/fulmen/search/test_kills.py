@@ -91,7 +91,7 @@ def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_par
 def test_a_signal_waits_for_a_safe_moment(number, raised):
     steps = []
     before = signal.getsignal(number)
-    with pytest.raises(raised), deferred_signals() as check:
+    with pytest.raises(raised), deferred_signals() as check:  # noqa: PT012
         check()
         os.kill(os.getpid(), number)
         steps.append("committed")
@@ -104,7 +104,7 @@ def test_a_signal_waits_for_a_safe_moment(number, raised):
 
 def test_a_second_interrupt_does_not_wait():
     steps = []
-    with pytest.raises(KeyboardInterrupt), deferred_signals():
+    with pytest.raises(KeyboardInterrupt), deferred_signals():  # noqa: PT012
         os.kill(os.getpid(), signal.SIGINT)
         steps.append("first")
         os.kill(os.getpid(), signal.SIGINT)

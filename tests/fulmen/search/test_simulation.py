@@ -174,7 +174,7 @@ def test_an_interrupted_inline_search_gives_the_same_archive(tmp_path):
     cut = Study.open(tmp_path / "cut", "test")
     for stop in range(3, 40, 4):
 
-        class Die(Exception):
+        class Die(Exception):  # noqa: N818
             pass
 
         def watch(step, stop=stop, die=Die):

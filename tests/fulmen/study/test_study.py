@@ -54,10 +54,10 @@ def test_what_goes_in_comes_out(study):
 
 def test_a_transaction_is_all_or_nothing(study):
     fill(study, 1)
-    with pytest.raises(RuntimeError), study.transaction() as transaction:
+    with pytest.raises(RuntimeError), study.transaction() as transaction:  # noqa: PT012
         transaction.tell(0, Evaluation())
         raise RuntimeError("the searcher did not like it")
-    with pytest.raises(sqlite3.IntegrityError), study.transaction() as transaction:
+    with pytest.raises(sqlite3.IntegrityError), study.transaction() as transaction:  # noqa: PT012
         transaction.set("searcher", "changed")
         transaction.tell(0, Evaluation())  # told before
 
@@ -85,7 +85,7 @@ def test_a_full_disk_loses_nothing_and_says_so(small_disk):
     """The result that finds no room takes the reserve; then the search ends."""
     study = Study.open(small_disk / "run", "a")
     told = 0
-    with pytest.raises(ArtifactError, match=r"study\.sqlite: not written \(.*free space, then run the same"):
+    with pytest.raises(ArtifactError, match=r"study\.sqlite: not written \(.*free space, then run the same"):  # noqa: PT012
         for id in range(10_000):
             with study.transaction() as transaction:
                 transaction.ask(Candidate(id, {"text": "x" * 5_000}))
