@@ -173,7 +173,7 @@ class Runner(Trainer):
             raise UserError("search: there is no model to lay candidates over; set --model.")
         if self.world_size > 1:
             raise UserError(
-                f"search: trainer.devices x num_nodes is {self.world_size}: a candidate trains in one process; "
+                f"search: trainer.devices x nodes is {self.world_size}; a candidate trains in one process: "
                 "set trainer.devices to 1 and engine.workers to how many train at once."
             )
         parsed = parse_objectives(objectives)
