@@ -17,6 +17,8 @@ VERBS = {
     "test": "Run a model over the test data.",
     "predict": "Run a model and return what it predicts.",
     "analyze": "Examine a model or data and write a report.",
+    "search": "Search for the best configs by several objectives.",
+    "studies": "List, show, watch, stop, compare and export searches.",
     "plugins": "List the installed plugins and what they offer (--json for programs).",
     "new-plugin": "Write a plugin distribution of your own, ready to install.",
 }
@@ -73,8 +75,9 @@ def _dispatch(argv: list[str]) -> int:
 
     line = split(argv)
     _require_plugins(disabled)
-    if line.verb in {"plugins", "new-plugin"}:
-        module = "fulmen.plugin_list" if line.verb == "plugins" else "fulmen.scaffold"
+    own = {"plugins": "plugin_list", "new-plugin": "scaffold", "studies": "studies"}
+    if line.verb in own:
+        module = f"fulmen.{own[line.verb]}"
         return int(importlib.import_module(module).run(argv[: line.position] + argv[line.position + 1 :]))
     if line.verb is None or line.verb in VERBS:
         with exits.at_once_on_ctrl_c():

@@ -1,4 +1,4 @@
-"""FulmenCLI: LightningCLI with short names, checked input, one-line errors and the verb ``analyze``."""
+"""FulmenCLI: LightningCLI with short names, checked input, one-line errors, ``analyze`` and ``search``."""
 
 from __future__ import annotations
 
@@ -51,7 +51,11 @@ class FulmenCLI(LightningCLI):
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         """Return the verbs, and which of their arguments the command line does not take."""
-        return {**LightningCLI.subcommands(), "analyze": {"model", "datamodule", "quiet", "config"}}
+        return {
+            **LightningCLI.subcommands(),
+            "analyze": {"model", "datamodule", "quiet", "config"},
+            "search": {"quiet", "config"},
+        }
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Return a parser whose ``--config`` looks at each file before it is parsed."""
@@ -82,8 +86,11 @@ class FulmenCLI(LightningCLI):
             parser.add_lightning_class_args(base, key, subclass_mode=subclasses, required=False)
 
     def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
-        if not hasattr(self.trainer_class, "analyze"):  # a Trainer of the user's own
-            verbs = {verb: skip for verb, skip in self.subcommands().items() if verb != "analyze"}
+        absent = {verb for verb in ("analyze", "search") if not hasattr(self.trainer_class, verb)}
+        if not (self.subclass_mode_model and self.subclass_mode_data):
+            absent.add("search")  # a candidate is laid over a config that says which classes are meant
+        if absent:
+            verbs = {verb: skip for verb, skip in self.subcommands().items() if verb not in absent}
             self.subcommands = partial(dict, verbs)  # type: ignore[method-assign]
         super()._add_subcommands(parser, **kwargs)
 
@@ -135,11 +142,31 @@ class FulmenCLI(LightningCLI):
         elif model is not None:
             self._trained_with.say_differences(model)
 
+    def instantiate_classes(self) -> None:
+        """Build what the verb works with; a search builds its models and data itself, one per candidate."""
+        if self.subcommand == "search":
+            self._dump_config()
+            self.config = self.config.clone()
+            for key in ("model", "data", "optimizer", "lr_scheduler"):
+                if key in self.config["search"]:
+                    self.config["search"][key] = None
+            _give_objectives(self.config["search"])
+            # Plain data for the workers; what stands under class_path there would be built here.
+            self.config["search"]["objectives"] = []
+        super().instantiate_classes()
+
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs: dict[str, Any] = super()._prepare_subcommand_kwargs(subcommand)
+        if subcommand == "search":
+            del kwargs["model"]
+            kwargs["objectives"] = self.config_dump["objectives"]
+            changes_nothing = {"run", "fresh", "engine", "budget", "final", "checkpoints_mb", "dry_run"}
+            kwargs["config"] = {k: v for k, v in self.config_dump.items() if k not in changes_nothing}
         if subcommand == "analyze":
             self._dump_config()
-            kwargs["config"] = {k: v for k, v in self.config_dump.items() if k not in {"run", "fresh"}}
+            kwargs["config"] = {
+                k: v for k, v in self.config_dump.items() if k not in {"run", "fresh", "engine"}
+            }
         return kwargs
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -178,6 +205,16 @@ class FulmenCLI(LightningCLI):
             raise SystemExit(exits.INTERRUPTED) from error
 
 
+def _give_objectives(config: Namespace) -> None:
+    """Tell a searcher that wants to know them the objectives of the search, unless its own config does."""
+    options = config["searcher"].get("init_args")
+    if options is not None and "objectives" in options and options["objectives"] is None:
+        given = config.get("objectives") or []
+        options["objectives"] = [
+            {key: one[key] for key in ("name", "mode", "bound") if key in one} for one in given
+        ]
+
+
 def _parses(parser: LightningArgumentParser, argv: Sequence[str]) -> bool:
     """Whether a command line parses; silent."""
     with contextlib.redirect_stderr(io.StringIO()):
@@ -194,7 +231,7 @@ def _say_how_to_go_on(trainer: pl.Trainer, verb: str, what: str) -> None:
     callback = trainer.checkpoint_callback
     kept = getattr(callback, "last_model_path", "") or getattr(callback, "best_model_path", "")
     line = f"{what}; no checkpoint was saved yet." if verb == "fit" else f"{what}."
-    if verb == "analyze":
+    if verb in {"analyze", "search"}:
         line = f"{what}; the same command goes on where it was."
     elif kept and verb == "fit":
         line = f"{what}; go on with: {_command_line()} --ckpt_path {shlex.quote(kept)}"

@@ -43,12 +43,13 @@ class CommandCLI(FulmenCLI):
 
     Args:
         argv: The command line, without the program's name. Two words stand for themselves:
-            ``--quiet`` (no progress bar, no summaries, warnings only) and ``--fresh``.
+            ``--fresh`` (and ``--dry_run``), and ``--quiet`` (no progress bar, no summaries, warnings only).
     """
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._quiet = "--quiet" in argv
-        argv = ["--fresh=true" if word == "--fresh" else word for word in argv if word != "--quiet"]
+        flags = {"--fresh": "--fresh=true", "--dry_run": "--dry_run=true"}
+        argv = [flags.get(word, word) for word in argv if word != "--quiet"]
         verbs = self.subcommands()
         with exits.exit_statuses():
             verb = arguments.split(argv).verb
@@ -76,7 +77,7 @@ class CommandCLI(FulmenCLI):
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
-        return {**kwargs, "quiet": True} if self._quiet and subcommand == "analyze" else kwargs
+        return {**kwargs, "quiet": True} if self._quiet and subcommand in {"analyze", "search"} else kwargs
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> pl.Trainer:
         try:
@@ -92,7 +93,7 @@ class CommandCLI(FulmenCLI):
             raise ConfigError(
                 "ckpt_path: 'best' is known only to the run that trained; give the path of a checkpoint."
             )
-        if subcommand != "fit":
+        if subcommand not in {"fit", "search"}:
             self._say_if_untrained(subcommand)
         try:
             super()._run_subcommand(subcommand)

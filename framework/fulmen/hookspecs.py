@@ -88,6 +88,16 @@ CORE_KINDS = (
     Kind("data", "lightning.pytorch:LightningDataModule", "A data set with its loaders."),
 )
 
+CORE_COMPONENTS = (
+    Component("engine", "inline", "fulmen.engines.inline:InlineEngine", "Runs tasks in this process."),
+    Component(
+        "engine",
+        "processes",
+        "fulmen.engines.processes:ProcessesEngine",
+        "Runs tasks in persistent worker processes of this machine.",
+    ),
+)
+
 
 class HookSpecs:
     """The hooks. Each is optional; an unknown hook name is an error of the plugin."""

@@ -18,15 +18,19 @@ from typing import Any
 import pluggy
 
 from fulmen import hookspecs
-from fulmen.hookspecs import API_VERSION, CORE_KINDS, PROJECT, Command, Component, Kind
+from fulmen.hookspecs import API_VERSION, CORE_COMPONENTS, CORE_KINDS, PROJECT, Command, Component, Kind
 from fulmen.installed import Plugin as Plugin
 from fulmen.installed import fold, installed_plugins
 from fulmen.targets import one_line
 
 # What stands first on a command line is a verb: a plugin of that name could not be reached there.
 VERBS = frozenset(
-    {"fit", "validate", "test", "predict", "analyze", "search", "plugins", "new-plugin", "help"}
+    {"fit", "validate", "test", "predict", "analyze", "search", "studies", "plugins", "new-plugin", "help"}
 )
+
+
+# What the core itself offers, under the name of its distribution; it is no plugin, and cannot be disabled.
+_CORE = Plugin("fulmen", "fulmen", "", "fulmen", components=list(CORE_COMPONENTS))
 
 
 class Host:
@@ -63,8 +67,8 @@ class Host:
         ]
 
     def components(self, kind: str | None = None) -> Iterator[tuple[Plugin, Component]]:
-        """Yield the usable components, of one kind or of all."""
-        for plugin in self.plugins.values():
+        """Yield the usable components, of one kind or of all; the core's own come first."""
+        for plugin in (_CORE, *self.plugins.values()):
             for component in plugin.components:
                 if kind is None or component.kind == kind:
                     yield plugin, component

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union
@@ -12,6 +14,7 @@ from typing import Any, Union
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.strategies import Strategy, StrategyRegistry
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from fulmen import names
@@ -24,12 +27,27 @@ from fulmen.checkpoints import (
     load_checkpoint,
     no_last_checkpoint,
 )
+from fulmen.config.analyzer_option import require_analyzer
+from fulmen.costs.measuring import check as check_cost
 from fulmen.engines.inline import InlineEngine
 from fulmen.engines.kept_map import KeptMap
-from fulmen.errors import PluginError, UserError
+from fulmen.engines.processes import ProcessesEngine
+from fulmen.errors import ConfigError, PluginError, UserError
 from fulmen.ranks import supervise
 from fulmen.reports import deliver, redact, versions
-from fulmen.runs import RunDirectory, open_run
+from fulmen.reports.growing import FrontLogger
+from fulmen.runs import RunDirectory, digest_of, open_run
+from fulmen.search.budget import Budget
+from fulmen.search.fidelity import Fidelity, Final
+from fulmen.search.interruption import Terminated
+from fulmen.search.objectives import parse as parse_objectives
+from fulmen.search.session import Session
+from fulmen.search.session import dry_run as estimate
+from fulmen.searching import Engine, Objective, Searcher
+from fulmen.study import Study
+
+# The parts of a config that candidates are laid over.
+TEMPLATE_KEYS = ("model", "data", "trainer", "optimizer", "lr_scheduler")
 
 
 class Runner(Trainer):
@@ -61,6 +79,7 @@ class Runner(Trainer):
         fresh: bool = False,
         quiet: bool = False,
         config: Mapping[str, Any] | None = None,
+        engine: Engine | None = None,
     ) -> Report:
         """Examine a model or data and report what was found.
 
@@ -75,6 +94,7 @@ class Runner(Trainer):
             fresh: Start anew even if there is an unfinished run.
             quiet: Print no summary.
             config: The resolved config, which names the run; the command line gives it.
+            engine: Where the pieces of the analysis run, ``inline`` by default; it is closed at the end.
 
         Returns:
             The report; it is also in the run's folder, in the loggers and on the terminal.
@@ -90,7 +110,8 @@ class Runner(Trainer):
         if ckpt_path is not None:
             identity["checkpoint_sha256"] = hashlib.sha256(Path(ckpt_path).read_bytes()).hexdigest()
         directory = open_run("analyze", identity, run, fresh, shown=redact(identity))
-        engine = InlineEngine()
+        engine = engine or InlineEngine()
+        engine.output = directory.path.absolute() / "workers"
         try:
             with directory.logging(), isolate_rng():
                 context = self._context(model, datamodule, checkpoint, directory, engine)
@@ -109,6 +130,166 @@ class Runner(Trainer):
             directory.close()
         return report
 
+    def search(
+        self,
+        searcher: Searcher,
+        objectives: list[dict[str, Any]],
+        engine: Engine | None = None,
+        budget: Budget = Budget(),  # noqa: B008  (never changed)
+        fidelity: Fidelity = Fidelity(),  # noqa: B008
+        final: Final | None = None,
+        checkpoints_mb: float = 1024.0,
+        run: str | Path | None = None,
+        fresh: bool = False,
+        dry_run: bool = False,
+        quiet: bool = False,
+        config: Mapping[str, Any] | None = None,
+    ) -> Report:
+        """Search for candidates that are the best by several objectives.
+
+        Args:
+            searcher: Proposes candidates: values that are laid over the config.
+            objectives: What is optimised, each as ``{name, mode: max|min, source, bound}``; the source is
+                ``{metric: val_f1}``, ``{cost: latency}`` (also flops, parameters, peak_memory) or
+                ``{analyzer: {class_path, init_args}, scalar: KEY}``.
+            engine: Where candidates are evaluated, ``processes`` by default; it is closed at the end.
+            budget: How long the search goes on. A larger one extends a finished search.
+            fidelity: What candidates are trained with.
+            final: What the best are trained with at the end; None: they are not.
+            checkpoints_mb: What the candidates' checkpoints may take on the disk, MB; the front's are kept
+                whatever they take.
+            run: The folder of this run; by default runs/search-<digest>. The same command goes on where it
+                was.
+            fresh: Start anew even if there is such a search.
+            dry_run: Say what the search would cost, by two candidates that are not kept.
+            quiet: Show nothing.
+            config: The resolved config that candidates are laid over (model, data, trainer); the command
+                line gives it.
+
+        Returns:
+            The report; it is also in the run's folder, in the loggers and on the terminal.
+        """
+        if config is None or not config.get("model"):
+            raise UserError("search: there is no model to lay candidates over; set --model.")
+        if self.world_size > 1:
+            raise UserError(
+                f"search: trainer.devices x nodes is {self.world_size}; a candidate trains in one process: "
+                "set trainer.devices to 1 and engine.workers to how many train at once."
+            )
+        parsed = parse_objectives(objectives)
+        for objective in parsed:
+            _require_source(objective)
+        engine = engine or ProcessesEngine()
+        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
+        template = {key: value for key, value in config.items() if key in TEMPLATE_KEYS and value is not None}
+        identity = {
+            **config,
+            "searcher": config.get("searcher", type(searcher).__name__),
+            "objectives": [dataclasses.asdict(objective) for objective in parsed],
+            "fidelity": dataclasses.asdict(fidelity),
+        }
+        digest = digest_of(identity)
+        try:
+            if dry_run:
+                with tempfile.TemporaryDirectory() as folder:
+                    session = Session(
+                        Path(folder),
+                        template,
+                        searcher,
+                        engine,
+                        parsed,
+                        budget,
+                        fidelity,
+                        final,
+                        seed,
+                        quiet=True,
+                    )
+                    lines = estimate(session)
+                for line in lines:
+                    print(line)  # noqa: T201
+                return Report(title="dry run", findings=lines)
+            directory = open_run(
+                "search",
+                identity,
+                run,
+                fresh,
+                shown=redact({**identity, "versions": versions()}),
+                extend=True,
+            )
+            engine.output = directory.path.absolute() / "workers"
+            try:
+                with directory.logging(), Study.open(directory.path, digest) as study:
+                    loggers = self._loggers_of(directory)
+                    session = Session(
+                        directory.path,
+                        template,
+                        searcher,
+                        engine,
+                        parsed,
+                        budget,
+                        fidelity,
+                        final,
+                        seed,
+                        checkpoints_mb,
+                        FrontLogger(loggers),
+                        quiet,
+                    )
+                    try:
+                        report, finished = session.run(study)
+                    except Terminated as terminated:
+                        raise SIGTERMException from terminated
+                deliver(
+                    report,
+                    directory.path,
+                    name="search",
+                    loggers=loggers,
+                    provenance={**identity, "versions": versions()},
+                    quiet=quiet,
+                )
+                if finished:
+                    directory.finish()
+            finally:
+                directory.close()
+        finally:
+            engine.close()
+        return report
+
+    def examine(
+        self,
+        analyzer: Analyzer,
+        model: LightningModule,
+        datamodule: LightningDataModule | None = None,
+        ckpt_path: str | Path | None = None,
+    ) -> Report:
+        """Return an analyzer's report of a model as it is here; nothing is shown and no run is begun.
+
+        Args:
+            analyzer: What examines.
+            model: What is examined, with the weights that it has.
+            datamodule: The data.
+            ckpt_path: A checkpoint of the model as it is, for what it holds beside the weights.
+        """
+        checkpoint = None if ckpt_path is None else load_checkpoint(ckpt_path)
+        folder = Path(self.default_root_dir)
+        engine = InlineEngine()
+        device = self.strategy.root_device
+        training = model.training
+        try:
+            context = AnalysisContext(
+                model=model.to(device).eval(),
+                datamodule=datamodule,
+                runner=self,
+                run_dir=folder,
+                seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),
+                device=device,
+                checkpoint=checkpoint,
+                mapper=KeptMap(engine, folder / "pieces"),
+            )
+            return analyzer.analyze(context).checked()
+        finally:
+            model.train(training)
+            engine.close()
+
     def _loggers_of(self, directory: RunDirectory) -> list[Logger]:
         """Return the user's loggers; by default TensorBoard beside the report, not in lightning_logs."""
         if self._chose_loggers:
@@ -121,7 +302,7 @@ class Runner(Trainer):
         datamodule: LightningDataModule | None,
         checkpoint: Mapping[str, Any] | None,
         directory: RunDirectory,
-        engine: InlineEngine,
+        engine: Engine,
     ) -> AnalysisContext:
         device = self.strategy.root_device
         if model is not None:
@@ -136,6 +317,18 @@ class Runner(Trainer):
             checkpoint=checkpoint,
             mapper=KeptMap(engine, directory.path / "pieces"),
         )
+
+
+def _require_source(objective: Objective) -> None:
+    """Refuse an objective whose cost or analyzer there is not, before any work."""
+    source = objective.source
+    if "cost" in source:
+        options = source.get("options") or {}
+        if not isinstance(options, Mapping):
+            raise ConfigError(f"objectives: {objective.name!r}: options: expected keys, got {options!r:.60}.")
+        check_cost(str(source["cost"]), options)
+    elif "analyzer" in source:
+        require_analyzer(source["analyzer"], f"objectives: {objective.name!r}")
 
 
 def _strategy(name: str) -> str | Strategy:

@@ -20,6 +20,8 @@ from fulmen.errors import UserError
 RUNS = Path("runs")
 _STATUS, _LOCK, _CONFIG, _LOG = "status.json", ".lock", "config.yaml", "log.txt"
 
+_locks: set[int] = set()
+
 
 class RunDirectory:
     """The folder of one run, locked while the run goes on.
@@ -54,6 +56,7 @@ class RunDirectory:
 
     def close(self) -> None:
         """Unlock the folder."""
+        _locks.discard(self._descriptor)
         os.close(self._descriptor)
 
 
@@ -64,6 +67,7 @@ def open_run(
     fresh: bool = False,
     *,
     shown: Mapping[str, Any] | None = None,
+    extend: bool = False,
 ) -> RunDirectory:
     """Open the folder of a run: go on with an unfinished one, or start a new one.
 
@@ -75,14 +79,13 @@ def open_run(
             touched: a new one gets the next number, ``<path>-2``.
         fresh: Start anew even if there is an unfinished run; that one is left where it is.
         shown: What ``config.yaml`` holds: by default the identity; without secrets where it has any.
+        extend: Go on with a finished run too, if it is of the same identity.
 
     Raises:
         UserError: the folder cannot be written, is in use by another process, holds something else,
             or holds an unfinished run of another config.
     """
-    digest = hashlib.blake2b(
-        json.dumps(identity, sort_keys=True, default=str).encode(), digest_size=6
-    ).hexdigest()
+    digest = digest_of(identity)
     base = Path(path) if path is not None else RUNS / f"{verb}-{digest}"
     number = 1
     while True:
@@ -91,7 +94,7 @@ def open_run(
         state = _state(folder)
         if state is None:
             return _start(folder, verb, digest, identity if shown is None else shown)
-        if state["state"] == "done" or fresh:
+        if fresh or (state["state"] == "done" and not (extend and state["digest"] == digest)):
             continue
         if state["digest"] != digest:
             raise UserError(
@@ -99,6 +102,12 @@ def open_run(
                 "anew beside it, or another --run."
             )
         return RunDirectory(folder, True, _lock(folder))
+
+
+def digest_of(identity: Mapping[str, Any]) -> str:
+    """Return twelve digits that tell runs of different identities apart."""
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def _start(folder: Path, verb: str, digest: str, shown: Mapping[str, Any]) -> RunDirectory:
@@ -138,4 +147,14 @@ def _lock(folder: Path) -> int:
         raise UserError(
             f"{folder}: another process is working on this run; wait for it or give --run."
         ) from None
+    _locks.add(descriptor)
     return descriptor
+
+
+def _let_go() -> None:
+    """Close the locks that a forked worker inherits, or a run that is killed would stay locked by it."""
+    while _locks:
+        os.close(_locks.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 JSON = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -105,6 +106,9 @@ class Task:
         setup: Import string of a function that a worker calls once, whose result every task of
             that worker gets as its first argument; or None.
         setup_arguments: The arguments of ``setup``.
+        inherits: Whether it may lean on what the submitting process holds when its worker begins (a
+            model in memory). An engine on the same machine then forks the worker from that process;
+            others begin an empty one.
     """
 
     key: str
@@ -112,20 +116,47 @@ class Task:
     arguments: tuple[Any, ...] = ()
     setup: str | None = None
     setup_arguments: tuple[Any, ...] = ()
+    inherits: bool = False
+
+
+OutcomeStatus = Literal["ok", "failed", "timeout", "oom", "crash"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: its plain result, or one line of why it failed."""
+    """What became of a task: its plain result, or one line of why it failed.
+
+    Attributes:
+        key: The task's.
+        result: What its function returned.
+        failure: Why there is no result, in one line, or None.
+        status: ``ok``; ``failed``: its function raised; ``timeout``, ``oom``: it was stopped at a limit
+            of the engine's; ``crash``: its worker died.
+        seconds: How long it ran, the last time it was tried.
+        error: The exception itself where this process has it: raised here, or one of fulmen's.
+        traceback: Where it was raised, for people, or None.
+    """
 
     key: str
     result: Any = None
     failure: str | None = None
+    status: OutcomeStatus = "ok"
     seconds: float = 0.0
+    error: BaseException | None = None
+    traceback: str | None = None
 
 
 class Engine(ABC):
-    """Runs tasks for searches and for ``AnalysisContext.map``. Results cross as plain data."""
+    """Runs tasks for searches and for ``AnalysisContext.map``.
+
+    Arguments and results cross as JSON, on every engine: a tuple arrives as a list. A task that fails,
+    for whatever reason, is an Outcome with a ``failure``; ``poll`` raises nothing for it.
+
+    Attributes:
+        output: The folder for what tasks print, where they run elsewhere; the run sets it.
+    """
+
+    output: Path | None = None
 
     @property
     @abstractmethod

@@ -9,5 +9,7 @@ messages.py         shortens what jsonargparse says to one line
 suggestions.py      what a user may have meant
 one_line_errors.py  makes a parser say just that
 limits.py           numbers that make no sense
+overlay.py          a candidate's values laid over a config
+analyzer_option.py  an analyzer as a part of an option's value
 parser.py           the parser that uses them all
 """

@@ -44,7 +44,7 @@ def shorten(message: str, parser: Any, log: ParseLog) -> str:
         return f"no verb is given; expected one of {verbs[1].replace(',', ', ')}. `fulmen --help` says more."
     if required := _REQUIRED.match(message):
         return _nothing_given(
-            re.sub(r"^(fit|validate|test|predict|analyze)\.", "", required[1].strip()), parser
+            re.sub(r"^(fit|validate|test|predict|analyze|search)\.", "", required[1].strip()), parser
         )
     if unknown := _UNRECOGNIZED.match(message):
         return _unknown_option(unknown[1].partition("=")[0], parser)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-VERBS = ("fit", "validate", "test", "predict", "analyze")
+VERBS = ("fit", "validate", "test", "predict", "analyze", "search")
 
 
 @dataclass

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from typing import Any
 
+from fulmen.engines.running import TaskRunner
 from fulmen.searching import Engine, Outcome, Task
-from fulmen.targets import load_target
 
 
 class InlineEngine(Engine):
-    """Runs tasks here, in the order of submission, each when it is polled for.
+    """Runs tasks in this process, in the order of submission, each when it is polled for.
 
-    A task's exception is the caller's: it passes through ``poll`` with its traceback, since there
-    is no other process that could lose it.
+    Nothing is started and nothing crosses a border, so that a debugger sees all. A task that eats the
+    memory or never ends takes the run with it.
     """
 
     def __init__(self) -> None:
         self._waiting: deque[Task] = deque()
-        self._shared: dict[tuple[str, str], Any] = {}
+        self._runner = TaskRunner()
 
     @property
     def slots(self) -> int:
@@ -32,14 +30,7 @@ class InlineEngine(Engine):
 
     def poll(self, timeout: float) -> list[Outcome]:
         """Run the next task, however long it takes, and return its outcome."""
-        if not self._waiting:
-            return []
-        task = self._waiting.popleft()
-        start = time.monotonic()
-        function = load_target(task.function, f"task {task.key}")
-        arguments = task.arguments if task.setup is None else (self._setup(task), *task.arguments)
-        result = function(*arguments)
-        return [Outcome(task.key, result, seconds=time.monotonic() - start)]
+        return [self._runner.run(self._waiting.popleft())] if self._waiting else []
 
     def cancel(self, key: str) -> None:
         """Drop a waiting task."""
@@ -48,11 +39,4 @@ class InlineEngine(Engine):
     def close(self) -> None:
         """Drop what waits and what the tasks shared."""
         self._waiting.clear()
-        self._shared.clear()
-
-    def _setup(self, task: Task) -> Any:
-        assert task.setup is not None
-        key = (task.setup, repr(task.setup_arguments))
-        if key not in self._shared:
-            self._shared[key] = load_target(task.setup, f"setup of {task.key}")(*task.setup_arguments)
-        return self._shared[key]
+        self._runner = TaskRunner()

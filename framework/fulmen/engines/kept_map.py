@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class KeptMap:
         missing = list({task.key: task for task in tasks if task.key not in results}.values())
         for outcome in progress(self._run(missing), label, total=len(missing)):
             if outcome.failure is not None:
-                raise FulmenError(f"{label}: {outcome.failure}")
+                raise outcome.error or FulmenError(f"{label}: {outcome.failure}{_place(outcome)}")
             text = _plain(outcome.result, function)
             write_artifact(kept[outcome.key], text)
             # Read back from the text, so that a resumed run sees the very same values.
@@ -51,13 +52,20 @@ class KeptMap:
         return [results[task.key] for task in tasks]
 
     def _run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
-        for task in tasks:
-            self.engine.submit(task)
-        done = 0
-        while done < len(tasks):
-            for outcome in self.engine.poll(timeout=1.0):
-                done += 1
-                yield outcome
+        # A few ahead of the slots, so that no worker waits, and not all: a failure leaves little behind.
+        waiting, in_flight = deque(tasks), set[str]()
+        try:
+            while waiting or in_flight:
+                while waiting and len(in_flight) < 2 * self.engine.slots:
+                    task = waiting.popleft()
+                    self.engine.submit(task)
+                    in_flight.add(task.key)
+                for outcome in self.engine.poll(timeout=1.0):
+                    in_flight.remove(outcome.key)
+                    yield outcome
+        finally:
+            for key in in_flight:
+                self.engine.cancel(key)
 
 
 def _task(function: Callable[..., Any], item: Any, setup: Setup | None) -> Task:
@@ -65,7 +73,13 @@ def _task(function: Callable[..., Any], item: Any, setup: Setup | None) -> Task:
     shared, shared_arguments = (None, ()) if setup is None else (_import_string(setup[0]), tuple(setup[1]))
     identity = _plain([target, item, shared, list(shared_arguments)], function)
     key = hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
-    return Task(key, target, (item,), shared, shared_arguments)
+    return Task(key, target, (item,), shared, shared_arguments, inherits=True)
+
+
+def _place(outcome: Outcome) -> str:
+    """Return where in a worker a task failed: the traceback of this process shows only the waiting."""
+    lines = [line for line in (outcome.traceback or "").splitlines() if line.startswith("  File ")]
+    return f" ({lines[-1].strip()})" if lines else ""
 
 
 def _import_string(function: Callable[..., Any]) -> str:

@@ -4,6 +4,7 @@ delivery.py     deliver: all of it, in this order
 loggers.py      TensorBoard and whatever else the run logs to
 terminal.py     the summary for people
 index.py        index.html, which links every report below a folder
+growing.py      the front of a search while it grows
 provenance.py   versions, and configurations without their secrets
 """
 

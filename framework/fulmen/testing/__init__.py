@@ -8,6 +8,12 @@ analyzer.py     AnalyzerConformance
 model.py        ModelConformance
 network.py      NetworkConformance
 data.py         DataConformance
+engine.py       EngineConformance
+searcher.py     SearcherConformance
+tasks.py        tasks that engines are tried with
+simulated.py    an engine with a false clock
+simulation.py   searches on it that are killed at every turn
+climber.py      a searcher for these
 toys.py         the small model and data that are used where a suite names none
 regression.py   a problem whose solution is known, for strategies
 options.py      whether an option has a type and a line of documentation
@@ -34,9 +40,11 @@ if TYPE_CHECKING:
     from fulmen.testing.analyzer import AnalyzerConformance as AnalyzerConformance
     from fulmen.testing.callback import CallbackConformance as CallbackConformance
     from fulmen.testing.data import DataConformance as DataConformance
+    from fulmen.testing.engine import EngineConformance as EngineConformance
     from fulmen.testing.model import ModelConformance as ModelConformance
     from fulmen.testing.network import NetworkConformance as NetworkConformance
     from fulmen.testing.plugin import PluginConformance as PluginConformance
+    from fulmen.testing.searcher import SearcherConformance as SearcherConformance
     from fulmen.testing.strategy import StrategyConformance as StrategyConformance
 
 __getattr__, __dir__, __all__ = table_of_contents(
@@ -45,9 +53,11 @@ __getattr__, __dir__, __all__ = table_of_contents(
         "AnalyzerConformance": "fulmen.testing.analyzer",
         "CallbackConformance": "fulmen.testing.callback",
         "DataConformance": "fulmen.testing.data",
+        "EngineConformance": "fulmen.testing.engine",
         "ModelConformance": "fulmen.testing.model",
         "NetworkConformance": "fulmen.testing.network",
         "PluginConformance": "fulmen.testing.plugin",
+        "SearcherConformance": "fulmen.testing.searcher",
         "StrategyConformance": "fulmen.testing.strategy",
     },
 )

@@ -16,7 +16,10 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"fulmen.testing.{name}"
-        for name in ("analyzer", "callback", "component", "data", "model", "network", "plugin", "strategy")
+        for name in (
+            *("analyzer", "callback", "component", "data", "engine", "model", "network", "plugin"),
+            *("searcher", "strategy"),
+        )
     )
 )
 

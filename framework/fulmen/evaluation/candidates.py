@@ -1,0 +1,97 @@
+"""Evaluates a candidate: builds it, trains it, measures it. What goes wrong with it is its status."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import seed_everything
+
+from fulmen.artifacts import make_folder
+from fulmen.costs.quiet import Quiet
+from fulmen.errors import ConfigError, DataError, UserError
+from fulmen.evaluation.hushing import hushed
+from fulmen.evaluation.stopping import Hopeless, LetMeasure, StopHopeless
+from fulmen.evaluation.template import Template
+from fulmen.evaluation.values import value_of
+from fulmen.search.objectives import parse
+from fulmen.searching import Evaluation, EvaluationStatus
+from fulmen.study.rows import plain_evaluation
+from fulmen.targets import one_line
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "unable to allocate")
+
+
+def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
+    """Evaluate a candidate; the function of a search's tasks.
+
+    Args:
+        template: What it is laid over.
+        work: Plain data: ``overlay`` (the candidate's and its fidelity's), ``seed``, ``objectives``,
+            ``abort`` (the options of `StopHopeless`), ``folder`` (where its checkpoint goes; None keeps
+            none), ``test`` (whether it is tested at the end).
+
+    Returns:
+        An Evaluation as plain data.
+
+    Raises:
+        UserError: an objective or the data are not what the config says: so it is for all candidates.
+    """
+    start = time.monotonic()
+    try:
+        with hushed():
+            evaluation = _evaluated(template, work)
+    except Hopeless as hopeless:
+        evaluation = Evaluation(status=hopeless.status, failure=str(hopeless))
+    except (ConfigError, DataError):
+        raise
+    except UserError as error:  # a network that refuses its input
+        evaluation = Evaluation(status="invalid", failure=str(error))
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {one_line(error).partition(': ')[2]}") from error
+    except Exception as error:
+        logging.getLogger(__name__).exception("candidate failed")  # into the worker's file
+        evaluation = Evaluation(status=_status(error), failure=one_line(error))
+    return {**plain_evaluation(evaluation), "seconds": time.monotonic() - start}
+
+
+def _evaluated(template: Template, work: Mapping[str, Any]) -> Evaluation:
+    objectives = parse(work["objectives"])
+    folder = Path(work["folder"])
+    seed_everything(work["seed"], workers=True, verbose=False)
+    quiet = Quiet()
+    try:
+        callbacks = [StopHopeless(**work["abort"]), LetMeasure(quiet)]
+        try:
+            trainer, model, data = template.build(work["overlay"], folder, callbacks)
+        except ConfigError as error:
+            return Evaluation(status="invalid", failure=str(error))
+        with quiet.working():
+            trainer.fit(model, datamodule=data)
+        checkpoint = make_folder(folder) / "model.ckpt"
+        trainer.save_checkpoint(checkpoint)
+        values: dict[str, float] = {}
+        for objective in objectives:
+            if "cost" in objective.source:
+                values |= value_of(objective, trainer, model, data, template.reference, checkpoint)
+            else:
+                with quiet.working():
+                    values |= value_of(objective, trainer, model, data, template.reference, checkpoint)
+        if work["test"]:
+            with quiet.working():
+                (tested,) = trainer.test(model, datamodule=data, verbose=False)
+            values |= {name: float(value) for name, value in tested.items()}
+    finally:
+        quiet.close()
+        shutil.rmtree(folder / "pieces", ignore_errors=True)
+    return Evaluation(values, artifacts={"checkpoint": str(checkpoint)})
+
+
+def _status(error: Exception) -> EvaluationStatus:
+    said = str(error).lower()
+    return "oom" if isinstance(error, MemoryError) or any(t in said for t in _NO_MEMORY) else "crash"

@@ -1,0 +1,45 @@
+"""A front as it grows, in the run's loggers: its hypervolume as a curve, itself as a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+
+PICTURE_EVERY = 20.0  # seconds: a picture takes a quarter of one
+
+
+class FrontLogger:
+    """Logs ``fulmen/search/...`` each time a front has changed.
+
+    Args:
+        loggers: The run's; TensorBoard gets the picture too.
+    """
+
+    def __init__(self, loggers: Sequence[Logger]) -> None:
+        self.loggers = loggers
+        self._last = -PICTURE_EVERY
+
+    def __call__(self, standing: Any, figure: Callable[[], Any], step: int) -> None:
+        """Log where the search stands after so many results.
+
+        Args:
+            standing: Has ``best``, ``front``, ``volume`` and ``per_hour``.
+            figure: Draws the front.
+            step: How many results there are.
+        """
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        metrics = {"fulmen/search/front": float(standing.front), "fulmen/search/per_hour": standing.per_hour}
+        metrics |= {f"fulmen/search/best/{name}": value for name, value in standing.best.items()}
+        if standing.volume is not None:
+            metrics["fulmen/search/hypervolume"] = standing.volume
+        drawn = time.monotonic() - self._last >= PICTURE_EVERY
+        for logger in self.loggers:
+            logger.log_metrics(metrics, step=step)
+            if drawn and isinstance(logger, TensorBoardLogger):
+                self._last = time.monotonic()
+                logger.experiment.add_figure("fulmen/search/front", figure(), step)

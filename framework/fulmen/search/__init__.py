@@ -1,0 +1,13 @@
+"""The search: what is asked for, when it ends, which candidates are the best, what comes back.
+
+session.py       one search from its folder to its report
+loop.py          SearchLoop: ask, evaluate, commit, tell
+budget.py        when it ends
+fidelity.py      what candidates are trained with, and the best at the end
+objectives.py    what is optimised, as costs
+pareto.py        the front and its hypervolume
+progress.py      how far it is, for people
+checkpoints.py   which candidates' checkpoints are kept
+results.py       the front as a table, configs, a report
+interruption.py  Ctrl-C and SIGTERM at a moment that loses nothing
+"""

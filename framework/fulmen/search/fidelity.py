@@ -1,0 +1,79 @@
+"""How much a candidate's evaluation may cost, and how much a final training does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fulmen.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What candidates are trained with: less than a real training, so that many can be.
+
+    Args:
+        epochs: Epochs; None: as the trainer says.
+        data: The share of the training batches of each epoch, up to 1; None: as the trainer says.
+        abort_metric: A logged metric by which hopeless candidates are stopped early; None: none are,
+            but those whose loss is not finite.
+        abort_after: The epoch after which it is looked at, from 1.
+        abort_below: Stop where it is below this; None: no such limit. The share of the largest class
+            tells a candidate that has learnt nothing else.
+        abort_above: Stop where it is above this.
+
+    Raises:
+        ConfigError: a number makes no sense.
+    """
+
+    epochs: int | None = None
+    data: float | None = None
+    abort_metric: str | None = None
+    abort_after: int = 1
+    abort_below: float | None = None
+    abort_above: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.epochs < 1:
+            raise ConfigError(f"fidelity: epochs: expected 1 or more, got {self.epochs}.")
+        if self.data is not None and not 0 < self.data <= 1:
+            raise ConfigError(f"fidelity: data: expected a share above 0 and up to 1, got {self.data}.")
+        if self.abort_after < 1:
+            raise ConfigError(f"fidelity: abort_after: expected 1 or more, got {self.abort_after}.")
+        if (self.abort_metric is None) != (self.abort_below is None and self.abort_above is None):
+            raise ConfigError("fidelity: abort_metric needs abort_below or abort_above, and they need it.")
+
+    @property
+    def overlay(self) -> dict[str, Any]:
+        """The fidelity as an overlay."""
+        given = {"trainer.max_epochs": self.epochs, "trainer.limit_train_batches": self.data}
+        return {key: value for key, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Final:
+    """What the best candidates are trained with at the end: in full, several times, and tested.
+
+    Args:
+        top_k: How many of the front, evenly spread over it; all where it is smaller.
+        seeds: How often each is trained, each time with another seed.
+        epochs: Epochs; None: as the trainer says.
+
+    Raises:
+        ConfigError: a number makes no sense.
+    """
+
+    top_k: int = 3
+    seeds: int = 3
+    epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("top_k", "seeds", "epochs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"final: {name}: expected 1 or more, got {value}.")
+
+    @property
+    def overlay(self) -> dict[str, Any]:
+        """The epochs as an overlay."""
+        return {} if self.epochs is None else {"trainer.max_epochs": self.epochs}

@@ -1,0 +1,167 @@
+"""What comes back of a search: a table of the front, a config and a checkpoint for each of its networks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from fulmen.analysis import Report
+from fulmen.analysis.figures import new_figure
+from fulmen.artifacts import artifact_folder, write_artifact
+from fulmen.config.overlay import laid_over
+from fulmen.search.checkpoints import checkpoint_of
+from fulmen.search.objectives import volume
+from fulmen.search.progress import Standing
+from fulmen.searching import Objective
+from fulmen.study import Told
+
+NETWORKS = "networks"
+
+
+def front_table(front: Sequence[Told], objectives: Sequence[Objective]) -> pd.DataFrame:
+    """Return a row per network of the front: its place, id, objectives, parents and overlay."""
+    rows = []
+    for place, one in enumerate(front, start=1):
+        row: dict[str, Any] = {"place": place, "candidate": one.candidate.id}
+        row |= {o.name: one.evaluation.values[o.name] for o in objectives}
+        row["parents"] = " ".join(map(str, one.candidate.parents))
+        row |= {key: _cell(value) for key, value in one.candidate.overlay.items()}
+        rows.append(row)
+    columns = ["place", "candidate", *(o.name for o in objectives), "parents"]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> pd.DataFrame:
+    """Return a row per candidate, in the order of telling: what it was, and what became of it."""
+    rows = [
+        {
+            "candidate": one.candidate.id,
+            "status": one.evaluation.status,
+            **{o.name: one.evaluation.values.get(o.name, float("nan")) for o in objectives},
+            "seconds": one.evaluation.seconds,
+            "seed": one.candidate.seed,
+            "parents": " ".join(map(str, one.candidate.parents)),
+            "failure": one.evaluation.failure or "",
+            **{key: _cell(value) for key, value in one.candidate.overlay.items()},
+        }
+        for one in told
+    ]
+    return pd.DataFrame(rows)
+
+
+def finals_table(finals: Mapping[str, Any], front: Sequence[Told]) -> pd.DataFrame:
+    """Return the mean and the spread of each figure of the final trainings, a row per network.
+
+    The spread is the sample's standard deviation over the seeds; 0 for one seed.
+    """
+    places = {one.candidate.id: place for place, one in enumerate(front, start=1)}
+    groups: dict[int, list[Mapping[str, Any]]] = {}
+    for result in finals.values():
+        groups.setdefault(result["candidate"], []).append(result)
+    rows = []
+    for id, results in sorted(groups.items(), key=lambda pair: places.get(pair[0], len(places))):
+        good = pd.DataFrame([r["values"] for r in results if r["status"] == "ok"], dtype=float)
+        row: dict[str, Any] = {"place": places.get(id), "candidate": id, "trained": len(good)}
+        row["failed"] = len(results) - len(good)
+        for name in good:
+            row[str(name)] = good[name].mean()
+            row[f"{name} (spread)"] = good[name].std(ddof=1) if len(good) > 1 else 0.0
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def write_networks(
+    folder: Path, front: Sequence[Told], template: Mapping[str, Any], finals: Mapping[str, Any]
+) -> None:
+    """Write a config and a checkpoint for each network of the front; ``fit`` needs nothing else.
+
+    Args:
+        folder: The run's; its ``networks`` is replaced as a whole.
+        front: The networks, best in the first objective first.
+        template: The config that the candidates were laid over.
+        finals: The final trainings, whose first checkpoint goes before that of the search.
+    """
+    best_final = {r["candidate"]: r["checkpoint"] for r in reversed(list(finals.values())) if r["checkpoint"]}
+    with artifact_folder(folder / NETWORKS) as networks:
+        for place, one in enumerate(front, start=1):
+            config = laid_over(template, one.candidate.overlay)
+            head = f"# Network {place} of the front: candidate {one.candidate.id}.\n"
+            text = head + yaml.safe_dump({"seed_everything": one.candidate.seed, **config}, sort_keys=False)
+            (networks / f"{place}.yaml").write_text(text)
+            checkpoint = checkpoint_of(one)
+            if one.candidate.id in best_final:
+                checkpoint = Path(best_final[one.candidate.id])
+            if checkpoint is not None and checkpoint.is_file():
+                shutil.copyfile(checkpoint, networks / f"{place}.ckpt")
+
+
+def make_report(
+    told: Sequence[Told],
+    front: Sequence[Told],
+    objectives: Sequence[Objective],
+    finals: Mapping[str, Any],
+    now: Standing,
+) -> Report:
+    """Return the report of a search."""
+    scalars = {"evaluations": float(len(told)), "front": float(len(front)), "per_hour": now.per_hour}
+    scalars |= {f"best/{name}": value for name, value in now.best.items()}
+    if now.volume is not None:
+        scalars["hypervolume"] = now.volume
+    tables = {"front": front_table(front, objectives), "candidates": candidates_table(told, objectives)}
+    if finals:
+        tables["final"] = finals_table(finals, front)
+    figures = {"front": front_figure(told, front, objectives)} if now.done else {}
+    failed = ", ".join(f"{count} {status}" for status, count in sorted(now.failed.items()))
+    findings = [
+        f"{len(told)} candidates were evaluated"
+        + (f"; without values: {failed}." if failed else ", all with values.")
+    ]
+    findings += [f"best {name}: {value:.4g}" for name, value in now.best.items()]
+    if finals:
+        findings.append(
+            "The objectives of the front are those of the search, whose best are its luckiest too; the table "
+            "final has what trainings with other seeds gave on the test data."
+        )
+    return Report(title="search", scalars=scalars, tables=tables, figures=figures, findings=findings)
+
+
+def front_figure(told: Sequence[Told], front: Sequence[Told], objectives: Sequence[Objective]) -> Any:
+    """Return the picture of the first two objectives, or of the first over time where there is one."""
+    good = [one for one in told if one.evaluation.status == "ok"]
+    figure, axes = new_figure(caption=f"{len(good)} candidates, and the {len(front)} that no other beats.")
+    names = [o.name for o in objectives]
+
+    def points(which: Sequence[Told]) -> tuple[list[float], list[float]]:
+        if len(names) == 1:
+            return [float(o.candidate.id) for o in which], [o.evaluation.values[names[0]] for o in which]
+        return tuple([o.evaluation.values[name] for o in which] for name in names[1::-1])  # type: ignore[return-value]
+
+    axes.scatter(*points(good), s=12, alpha=0.4, label="evaluated")
+    axes.plot(*points(sorted(front, key=lambda o: points([o])[0])), "o-", ms=5, lw=1, label="front")
+    axes.set_xlabel("candidate" if len(names) == 1 else names[1])
+    axes.set_ylabel(names[0])
+    axes.legend(frameon=False)
+    return figure
+
+
+def write_tables(
+    folder: Path, told: Sequence[Told], front: Sequence[Told], objectives: Sequence[Objective]
+) -> None:
+    """Write ``front.csv``."""
+    write_artifact(folder / "front.csv", front_table(front, objectives).to_csv(index=False))
+
+
+def hypervolumes(told: Sequence[Told], objectives: Sequence[Objective], points: int = 50) -> pd.DataFrame:
+    """Return the hypervolume after so many results, at evenly spaced moments."""
+    counts = sorted({max(1, round(len(told) * n / points)) for n in range(1, points + 1)}) if told else []
+    rows = [(count, volume(told[:count], objectives)) for count in counts]
+    return pd.DataFrame([row for row in rows if row[1] is not None], columns=["evaluations", "hypervolume"])
+
+
+def _cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

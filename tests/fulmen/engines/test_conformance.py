@@ -1,0 +1,17 @@
+"""One suite for all engines of the core."""
+
+from __future__ import annotations
+
+import pytest
+
+from fulmen.testing import EngineConformance
+
+
+class TestInline(EngineConformance):
+    component = "fulmen.engines.inline.InlineEngine"
+
+
+@pytest.mark.process
+class TestProcesses(EngineConformance):
+    component = "fulmen.engines.processes.ProcessesEngine"
+    init_args = {"workers": 2}

@@ -1,0 +1,253 @@
+"""``fulmen search``: from a YAML to a front of ordinary configs, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from fulmen import Report
+from fulmen.study import Study
+
+
+def search(run_fulmen, name, *options):
+    return run_fulmen("search", "--config", name, "--run=out", "--quiet", *options)
+
+
+def test_a_front_of_ordinary_configs_comes_back(run_fulmen, write_config, tmp_path):
+    name = write_config(final={"top_k": 1, "seeds": 2})
+
+    ran = search(run_fulmen, name)
+
+    assert ran.status == 0, ran.stderr
+    front = pd.read_csv("out/front.csv")
+    assert list(front.columns[:5]) == ["place", "candidate", "loss", "flops", "parents"]
+    assert front["model.init_args.lr"].isin([0.001, 0.003, 0.01, 0.03, 0.1, 0.3]).all()
+    report = Report.load("out")
+    assert report.scalars["evaluations"] == 4
+    final = report.tables["final"]
+    assert (final["trained"] == 2).all()
+    assert {"loss", "loss (spread)", "test_loss", "test_loss (spread)"} <= set(final.columns)
+    assert json.loads(Path("out/status.json").read_text())["state"] == "done"
+    # Needs nothing of the searcher:
+    config = yaml.safe_load(Path("out/networks/1.yaml").read_text())
+    assert config["model"]["init_args"]["lr"] == front["model.init_args.lr"][0]
+    assert set(config) == {"seed_everything", "model", "data", "trainer"}
+    ran = run_fulmen("fit", "--config", "out/networks/1.yaml", "--quiet")
+    assert ran.status == 0, ran.stderr
+    ran = run_fulmen(
+        "test", "--config", "out/networks/1.yaml", "--ckpt_path", "out/networks/1.ckpt", "--quiet"
+    )
+    assert ran.status == 0, ran.stderr
+
+
+def test_the_best_config_trained_by_fit_gives_what_was_reported(run_fulmen, write_config):
+    name = write_config(fidelity=None, trainer={"max_epochs": 2, "accelerator": "cpu"})
+    assert search(run_fulmen, name, "--trainer.logger=false").status == 0
+    reported = pd.read_csv("out/front.csv")["loss"][0]
+
+    ran = run_fulmen(
+        "fit",
+        "--config",
+        "out/networks/1.yaml",
+        "--trainer.logger=CSVLogger",
+        "--trainer.logger.save_dir=logs",
+    )
+
+    assert ran.status == 0, ran.stderr
+    metrics = pd.read_csv(next(Path("logs").rglob("metrics.csv")))
+    assert metrics["val_loss"].dropna().iloc[-1] == pytest.approx(reported, abs=1e-6)
+
+
+def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_config):
+    name = write_config()
+    assert search(run_fulmen, name, "--budget.evaluations=2").status == 0
+    with Study.read(Path("out")) as study:
+        first = study.told()
+    assert search(run_fulmen, name, "--budget.evaluations=2").status == 0
+    assert search(run_fulmen, name, "--budget.evaluations=4").status == 0
+
+    with Study.read(Path("out")) as study:
+        assert study.told()[:2] == first
+        assert study.counts() == {"asked": 4, "ok": 4}
+    assert not Path("out-2").exists()
+    assert search(run_fulmen, name, "--fresh").status == 0
+    assert Path("out-2").exists()
+
+
+def test_another_space_at_the_same_path_is_refused(run_fulmen, write_config, tmp_path):
+    name = write_config()
+    assert search(run_fulmen, name).status == 0
+    status = json.loads(Path("out/status.json").read_text())
+    Path("out/status.json").write_text(json.dumps({**status, "state": "running"}))
+
+    ran = search(run_fulmen, name, "--searcher.seed=2")
+
+    assert ran.status == 2
+    assert "out: holds an unfinished search of another config; give --fresh" in ran.stderr
+
+
+def test_a_dry_run_says_what_it_would_cost_and_keeps_nothing(run_fulmen, write_config, tmp_path):
+    name = write_config(final={"top_k": 2, "seeds": 3}, budget={"evaluations": 100, "minutes": 5})
+
+    ran = run_fulmen("search", "--config", name, "--dry_run")
+
+    assert ran.status == 0, ran.stderr
+    assert "100 evaluations would take about" in ran.stdout
+    assert "5 minutes are enough for about" in ran.stdout
+    assert "the 6 final trainings would take about" in ran.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_candidates_that_fail_are_recorded_and_the_search_goes_on(run_fulmen, write_config):
+    space = {"model.init_args.lr": [0.01, 1e30], "data.init_args.batch_size": [8, -3]}
+    name = write_config(
+        searcher={"class_path": "climber", "init_args": {"space": space, "seed": 3}},
+        budget={"evaluations": 10},
+        fidelity={"epochs": 2},
+    )
+
+    ran = search(run_fulmen, name)
+
+    assert ran.status == 0, ran.stderr
+    table = Report.load("out").tables["candidates"]
+    assert set(table["status"]) == {"ok", "nan", "crash"}
+    assert table.loc[table["status"] == "nan", "failure"].str.startswith("the loss is nan").all()
+    assert (table.loc[table["status"] == "crash", "data.init_args.batch_size"] == -3).all()
+
+
+def test_a_hopeless_candidate_is_stopped_early(run_fulmen, write_config):
+    name = write_config(
+        fidelity={"epochs": 2, "abort_metric": "val_acc", "abort_below": 1.1}, budget={"evaluations": 2}
+    )
+
+    assert search(run_fulmen, name).status == 0
+
+    table = Report.load("out").tables["candidates"]
+    assert set(table["status"]) == {"stuck"}
+    assert table["failure"].str.contains(r"val_acc is .* after 1 epochs").all()
+
+
+def test_an_analyzers_scalar_is_an_objective(run_fulmen, write_config):
+    objectives = [
+        {
+            "name": "norm",
+            "mode": "min",
+            "bound": 1e9,
+            "source": {"analyzer": {"class_path": f"{__name__}.Norm"}, "scalar": "norm"},
+        },
+        {"name": "memory", "mode": "min", "source": {"cost": "peak_memory", "options": {"batch_size": 2}}},
+        {"name": "size", "mode": "min", "source": {"cost": "parameters"}},
+        {"name": "latency", "mode": "min", "source": {"cost": "latency", "options": {"most_seconds": 0.1}}},
+    ]
+
+    ran = search(run_fulmen, write_config(objectives=objectives, budget={"evaluations": 2}))
+
+    assert ran.status == 0, ran.stderr
+    front = pd.read_csv("out/front.csv")
+    assert (front["norm"] > 0).all()
+    assert (front["size"] == 1606).all()
+    assert front["latency"].between(0.3, 3).all()  # the same network each time
+
+
+from fulmen import Analyzer  # noqa: E402
+
+
+class Norm(Analyzer):
+    """Measures the weights."""
+
+    def analyze(self, context):
+        assert not context.model.training
+        assert "state_dict" in context.checkpoint
+        return Report(scalars={"norm": sum(float(p.norm()) for p in context.model.parameters())})
+
+
+METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"objectives": []}, "objectives: none are given"),
+        ({"objectives": [METRIC, METRIC]}, "objectives: 'loss': stands there twice"),
+        ({"objectives": [{**METRIC, "mode": "up"}]}, "mode: expected max or min, got 'up'"),
+        ({"objectives": [{"name": "a", "mode": "min"}]}, "lacks 'source'"),
+        ({"objectives": [{**METRIC, "weight": 2}]}, "has no key 'weight'"),
+        (
+            {"objectives": [{**METRIC, "source": {"metrics": "val_loss"}}]},
+            "expected one of metric, cost, analyzer",
+        ),
+        (
+            {"objectives": [{**METRIC, "source": {"metric": "val_los"}}]},
+            "the model logs no metric 'val_los'; it logs train_loss, val_acc, val_loss",
+        ),
+        (
+            {"objectives": [{**METRIC, "source": {"cost": "latncy"}}]},
+            "no cost is called 'latncy'; there are latency, flops",
+        ),
+        (
+            {"objectives": [{**METRIC, "source": {"cost": "flops", "options": {"batch": 1}}}]},
+            "cost flops: no option 'batch'",
+        ),
+        (
+            {"objectives": [{**METRIC, "source": {"cost": "flops", "options": {"batch_size": 0}}}]},
+            "batch_size: expected 1 or more",
+        ),
+        (
+            {"objectives": [{**METRIC, "source": {"analyzer": "nosuch", "scalar": "a"}}]},
+            "objectives: 'loss': analyzer: no analyzer is called 'nosuch'",
+        ),
+        ({"objectives": [{**METRIC, "source": {"analyzer": "x.Y"}}]}, "which of the analyzer's scalars?"),
+        (
+            {
+                "objectives": [
+                    {**METRIC, "source": {"analyzer": {"class_path": f"{__name__}.Norm"}, "scalar": "nrm"}}
+                ]
+            },
+            "Norm reports no scalar 'nrm'; it reports norm",
+        ),
+        ({"budget": {"evaluations": 0}}, "budget: evaluations: expected 1 or more, got 0"),
+        ({"budget": {"minutes": -1}}, "budget: minutes: expected a number above 0"),
+        ({"fidelity": {"epochs": 0}}, "fidelity: epochs: expected 1 or more"),
+        ({"fidelity": {"data": 1.5}}, "fidelity: data: expected a share"),
+        ({"fidelity": {"abort_metric": "val_acc"}}, "abort_metric needs abort_below or abort_above"),
+        (
+            {"fidelity": {"abort_metric": "val_ac", "abort_below": 0.1}},
+            "no metric 'val_ac' is logged by then",
+        ),
+        ({"final": {"seeds": 0}}, "final: seeds: expected 1 or more"),
+        (
+            {"searcher": {"class_path": "climbr", "init_args": {}}},
+            "no searcher is called 'climbr'; did you mean",
+        ),
+        (
+            {"searcher": {"class_path": "climber", "init_args": {"space": {}}}},
+            "climber: space: expected keys",
+        ),
+        (
+            {"searcher": {"class_path": "climber", "init_args": {"space": {"model.init_args.lrr": [1]}}}},
+            "model.init_args.lrr: no such key in the config; did you mean 'model.init_args.lr'?",
+        ),
+        (
+            {"searcher": {"class_path": "climber", "init_args": {"space": {"modle.lr": [1]}}}},
+            "modle.lr: no such key in the config; did you mean 'model'?",
+        ),
+        ({"searcher": None}, "searcher"),
+        ({"model": None}, "model"),
+        ({"engine": {"class_path": "inlin"}}, "no engine is called 'inlin'"),
+        (
+            {"trainer": {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}},
+            "a candidate trains in one process",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(run_fulmen, write_config, changed, said):
+    ran = search(run_fulmen, write_config(**changed))
+
+    assert ran.status == 2
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert len([line for line in ran.stderr.splitlines() if line.startswith("error: ")]) == 1

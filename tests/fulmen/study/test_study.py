@@ -1,0 +1,146 @@
+"""A study keeps what it was told: after kills, on full disks, against strangers' files."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+
+import pytest
+
+from fulmen.errors import ArtifactError, UserError
+from fulmen.searching import Candidate, Evaluation
+from fulmen.study import Study
+from fulmen.study.store import NAME
+
+
+@pytest.fixture
+def study(tmp_path):
+    study = Study.open(tmp_path / "run", "a")
+    yield study
+    study.close()
+
+
+def fill(study, count, first=0):
+    for id in range(first, first + count):
+        with study.transaction() as transaction:
+            transaction.ask(
+                Candidate(
+                    id, {"model.lr": 0.1 * id}, (id - 1,), {"trainer.max_epochs": 2}, id + 7, {"k": [1]}
+                )
+            )
+            transaction.set("searcher", {"asked": id + 1})
+        with study.transaction() as transaction:
+            transaction.tell(id, Evaluation({"loss": math.nan if id == 1 else 1.0 / (id + 1)}, seconds=0.5))
+            transaction.set("searcher", {"told": id + 1})
+
+
+def test_what_goes_in_comes_out(study):
+    fill(study, 3)
+    with study.transaction() as transaction:
+        transaction.ask(Candidate(3, {"x": ["a", None]}))
+        transaction.final("0/1", 0, {"test": 0.5})
+
+    told = study.told()
+    assert told[2].candidate == Candidate(
+        2, {"model.lr": 0.2}, (1,), {"trainer.max_epochs": 2}, 9, {"k": [1]}
+    )
+    assert told[2].evaluation == Evaluation({"loss": 1 / 3}, seconds=0.5)
+    assert math.isnan(told[1].evaluation.values["loss"])
+    assert study.pending() == [Candidate(3, {"x": ["a", None]})]
+    assert study.counts() == {"asked": 4, "ok": 3}
+    assert study.get("searcher") == {"told": 3}
+    assert study.finals() == {"0/1": {"test": 0.5}}
+
+
+def test_a_transaction_is_all_or_nothing(study):
+    fill(study, 1)
+    with pytest.raises(RuntimeError), study.transaction() as transaction:  # noqa: PT012
+        transaction.tell(0, Evaluation())
+        raise RuntimeError("the searcher did not like it")
+    with pytest.raises(sqlite3.IntegrityError), study.transaction() as transaction:  # noqa: PT012
+        transaction.set("searcher", "changed")
+        transaction.tell(0, Evaluation())  # told before
+
+    assert study.get("searcher") == {"told": 1}
+    assert study.counts() == {"asked": 1, "ok": 1}
+
+
+def test_it_can_be_read_while_it_is_written(study, tmp_path):
+    fill(study, 2)
+    reader = Study.read(tmp_path / "run")
+    fill(study, 1, first=2)
+
+    assert reader.counts() == {"asked": 3, "ok": 3}
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.connection.execute("DELETE FROM results")
+
+
+def test_another_search_is_refused(study, tmp_path):
+    study.close()
+    with pytest.raises(UserError, match="holds another search; give --fresh to start anew"):
+        Study.open(tmp_path / "run", "b")
+
+
+def test_a_full_disk_loses_nothing_and_says_so(small_disk):
+    """The result that finds no room takes the reserve; then the search ends."""
+    study = Study.open(small_disk / "run", "a")
+    told = 0
+    with pytest.raises(ArtifactError, match=r"study\.sqlite: not written \(.*free space, then run the same"):  # noqa: PT012
+        for id in range(10_000):
+            with study.transaction() as transaction:
+                transaction.ask(Candidate(id, {"text": "x" * 5_000}))
+                transaction.tell(id, Evaluation({"loss": 1.0}))
+                told = id + 1
+    study.close()
+
+    again = Study.open(small_disk / "run", "a")
+    assert told > 20
+    assert again.counts() == {"asked": told, "ok": told}
+    assert again.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def foreign_file(kind, path):
+    if kind == "text":
+        path.write_text("hello " * 400)
+    elif kind == "truncated":
+        Study.open(path.parent, "a").close()
+        path.write_bytes(path.read_bytes()[:5000])
+    else:
+        if kind != "other":
+            Study.open(path.parent, "a").close()
+        connection = sqlite3.connect(path)
+        statements = {
+            "other": "CREATE TABLE t (a)",
+            "trigger": "CREATE TRIGGER evil AFTER INSERT ON results BEGIN DELETE FROM candidates; END",
+            "view": "CREATE VIEW evil AS SELECT * FROM results",
+            "table": "DROP TABLE finals",
+            "version": "PRAGMA user_version=99",
+        }
+        connection.execute(statements[kind])
+        connection.commit()
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("text", "is no study of fulmen's"),
+        ("truncated", "is no study of fulmen's|is damaged"),
+        ("other", "is no study of fulmen's; choose another --run"),
+        ("trigger", "has the trigger evil"),
+        ("view", "has the view evil"),
+        ("table", "lacks the table finals"),
+        ("version", "is a study of version 99, this fulmen reads version 1"),
+    ],
+)
+def test_what_is_no_study_is_refused(tmp_path, kind, said):
+    foreign_file(kind, tmp_path / NAME)
+    with pytest.raises(UserError, match=said):
+        Study.open(tmp_path, "a")
+    with pytest.raises(UserError, match=said):
+        Study.read(tmp_path)
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(UserError, match="holds no study"):
+        Study.read(tmp_path)
