@@ -54,7 +54,9 @@ def survived(printed: str) -> str:
 
 def repaired(printed: str) -> str:
     """Read the two counts that the command printed."""
-    wrong, mended = re.search(r"silently wrong: (.*)", printed), re.search(r"repaired: (.*)", printed)
+    wrong, mended = (
+        re.search(rf"{what}: +([0-9,]+ of [0-9,]+)", printed) for what in ("silently wrong", "repaired")
+    )
     assert wrong is not None, printed
     assert mended is not None, printed
     return f"torch.save: silently wrong {wrong[1]}; the file that repairs itself: repaired {mended[1]}"

@@ -316,6 +316,11 @@ def test_inputs_are_refused_by_name(inputs, options, message):
     assert str(caught.value).startswith("memory_faults: ")
 
 
+def test_another_layout_than_wot_held_is_refused_with_the_right_one():
+    with pytest.raises(UserError, match=r"held by wot in layout 'interleaved'; leave layout out"):
+        analyze_toy(layout="paper")
+
+
 def test_a_model_that_wot_never_held_is_told_which_layers_and_what_to_do():
     with pytest.raises(UserError) as caught:
         analyze(Classifier().eval(), None, Digits(), schemes=None)

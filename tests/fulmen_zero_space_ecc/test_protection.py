@@ -259,6 +259,7 @@ BAD_OPTIONS = {
     "every_seconds": ({"every_seconds": 0}, "every_seconds is 0"),
     "no scrub at all": ({"every_n_batches": 0}, "nothing says when to scrub"),
     "threads": ({"threads": 0}, "threads is 0"),
+    "a copy that nothing reads": ({"golden": "a.zsecc"}, "golden is read by policy: golden alone"),
     "golden without a file": ({"policy": "golden"}, "set golden to the side-car file"),
 }
 
@@ -338,7 +339,7 @@ class TestCommands:
         file.write_bytes(rotten)
         found = fulmen_run("zero_space_ecc", "verify", "a.zsecc")
         assert found.status == 1
-        assert "wrong: 1 bits corrected" in found.stdout
+        assert "wrong: 1 single wrong bit; " in found.stdout
         assert file.read_bytes() == rotten  # looked at, not touched
 
         mended = fulmen_run("zero_space_ecc", "repair", "a.zsecc")
@@ -356,7 +357,14 @@ class TestCommands:
 
         left = fulmen_run("zero_space_ecc", "repair", "a.zsecc")
         assert left.status == 1
-        assert "1 left as they are" in left.stdout
+        assert "1 block with two wrong bits; the latter are left as they are" in left.stdout
+        found = fulmen_run("zero_space_ecc", "verify", "a.zsecc")
+        assert "--policy golden --golden COPY` mends all" in found.stdout
+        refused = fulmen_run("zero_space_ecc", "repair", "a.zsecc", "--policy=raise")
+        assert refused.status == 1
+        assert "The policy is 'raise': it was left as it is" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert (tmp_path / "a.zsecc").read_bytes() == rotten
         again = fulmen_run("zero_space_ecc", "repair", "a.zsecc", "--policy=golden", "--golden=b.zsecc")
         assert again.status == 0
         assert (tmp_path / "a.zsecc").read_bytes() == whole
@@ -369,7 +377,7 @@ class TestCommands:
 
         assert ran.status == 0
         assert "silently wrong: 50 of 50" in ran.stdout
-        assert "repaired: 50 of 50" in ran.stdout
+        assert "repaired:       50 of 50" in ran.stdout
         assert (tmp_path / "a.zsecc").read_bytes() == whole
 
     @pytest.mark.parametrize("form", ["float", "int8"])

@@ -45,6 +45,7 @@ def tables(
     """Return all tables by name; ``reference`` is the unprotected accuracy without faults."""
     extra = {scheme.label: scheme.extra_bytes for scheme in schemes}
     found = {
+        "accuracies": _accuracies(cells, options.rates, extra),
         "campaign": pd.DataFrame([_campaign_row(cell, options, reference, extra) for cell in cells]),
         "quantiles": pd.DataFrame([_quantile_row(cell, options) for cell in cells]),
         "rates": pd.DataFrame([_rate_row(rate, options.fit_per_mbit) for rate in options.rates]),
@@ -132,7 +133,10 @@ def findings(
     worst_rate = max(options.rates)
     at = {cell.scheme: cell for cell in cells if cell.rate == worst_rate}
     ranked = sorted(at.values(), key=lambda cell: -cell.accuracy)
-    listed = "; ".join(_said(cell, options.confidence, extra) for cell in ranked)
+    named = (
+        ranked if len(ranked) <= 3 else [ranked[0], *(at[n] for n in ("in_place",) if n in at), ranked[-1]]
+    )
+    listed = "; ".join(dict.fromkeys(_said(cell, options.confidence, extra) for cell in named))
     said.append(
         f"Without faults {reference:.2%} of {images} images are right. At rate {worst_rate:g}: {listed}."
     )
@@ -181,6 +185,18 @@ def _said(cell: Cell, confidence: float, extra: Mapping[str, int]) -> str:
     interval = cell.interval(confidence)
     bytes_ = f", {extra[cell.scheme]:,} extra bytes" if cell.scheme in extra else ""
     return f"{cell.scheme} {interval.mean:.2%} +- {100 * interval.half_width:.2f}{bytes_}"
+
+
+def _accuracies(cells: Sequence[Cell], rates: Sequence[float], extra: Mapping[str, int]) -> pd.DataFrame:
+    """Return the mean accuracies at a glance: a row per scheme, a column per rate."""
+    at = {(cell.scheme, cell.rate): cell.accuracy for cell in cells}
+    return pd.DataFrame(
+        [
+            {"scheme": scheme, "extra_bytes": extra.get(scheme, 0)}
+            | {f"{rate:g}": at[scheme, rate] for rate in rates if (scheme, rate) in at}
+            for scheme in dict.fromkeys(cell.scheme for cell in cells)
+        ]
+    )
 
 
 def _campaign_row(

@@ -274,6 +274,11 @@ def _image(model: nn.Module, checkpoint: Mapping[str, Any] | None, options: Faul
     state = saved_state(checkpoint) if checkpoint else None
     kept: Mapping[str, Any] = {"layout": "interleaved", "ignore": []} if state is None else state
     layout = kept["layout"] if options.layout is None else options.layout
+    if state is not None and layout != kept["layout"]:
+        raise UserError(
+            f"{OWNER}: layout is {layout!r}, the checkpoint's weights were held by wot in layout "
+            f"{kept['layout']!r}; leave layout out, or train with that one."
+        )
     ignore = kept["ignore"] if options.ignore is None else options.ignore
     placed = guards.place(model, layout, ignore, OWNER)
     try:

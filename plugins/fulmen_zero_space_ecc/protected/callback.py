@@ -90,6 +90,10 @@ class ZeroSpaceProtection(Callback):
             raise UserError(
                 f"{OWNER}: policy is 'golden'; set golden to the side-car file that it reads from."
             )
+        if golden is not None and policy != "golden":
+            raise UserError(
+                f"{OWNER}: golden is read by policy: golden alone, policy is {policy!r}; set both or none."
+            )
         if not every_n_batches and every_seconds is None:
             raise UserError(f"{OWNER}: nothing says when to scrub; set every_n_batches or every_seconds.")
         self.mode: Mode = mode

@@ -33,7 +33,13 @@ def verify(file: str) -> int:
     if checked.is_clean:
         sys.stdout.write("every bit is right\n")
         return 0
-    sys.stdout.write(f"wrong: {_told(checked)}; `fulmen zero_space_ecc repair {file}` mends it\n")
+    remedy = f"`fulmen zero_space_ecc repair {file}` mends it"
+    if checked.mended.detected:
+        remedy = (
+            f"`fulmen zero_space_ecc repair {file} --policy golden --golden COPY` mends all, "
+            "`--policy mmse` estimates what two wrong bits hide"
+        )
+    sys.stdout.write(f"wrong: {_told(checked)}; {remedy}\n")
     return 1
 
 
@@ -50,13 +56,20 @@ def repair(file: str, policy: Policy = "leave", golden: str | None = None) -> in
     """
     if policy == "golden" and golden is None:
         raise UserError("repair: policy is 'golden'; give the side-car that it reads from: --golden FILE.")
+    if golden is not None and policy != "golden":
+        raise UserError(
+            f"repair: --golden is read by --policy golden alone, the policy is {policy!r}; give both."
+        )
     checked = read_sidecar(file, policy, read_form(golden) if golden else None)
     if checked.is_clean:
         sys.stdout.write(f"{file}: every bit is right\n")
         return 0
-    left = checked.mended.detected if policy == "leave" else 0
     write_artifact(file, sidecar.dumps(checked.form))
-    sys.stdout.write(f"{file}: mended: {_told(checked)}{f'; {left} left as they are' if left else ''}\n")
+    left = policy == "leave" and checked.mended.detected > 0
+    remedy = (
+        "; the latter are left as they are: --policy golden --golden COPY, or --policy mmse" if left else ""
+    )
+    sys.stdout.write(f"{file}: {_told(checked)}{remedy}\n")
     return 1 if left else 0
 
 
@@ -87,18 +100,18 @@ def selftest(file: str, flips: int = 200, seed: int = 0) -> int:
         repaired += sidecar.dumps(sidecar.loads(_flipped(whole, bit)).form) == whole
     sys.stdout.write(
         f"one flipped bit, {flips} times each:\n"
-        f"  a file of torch.save     silently wrong: {wrong} of {flips}\n"
-        f"  {file}     repaired: {repaired} of {flips}\n"
+        f"  silently wrong: {wrong} of {flips} in a file of torch.save\n"
+        f"  repaired:       {repaired} of {flips} in {file}\n"
     )
     return 0 if repaired == flips else 1
 
 
 def export(file: str, to: str, form: Literal["float", "int8"] = "float") -> int:
-    """Save what a side-car stands for as a plain state dict.
+    """Save what a side-car stands for without protection, as ``{"state_dict": ...}`` like a checkpoint.
 
     Args:
         file: The side-car.
-        to: Where: a file for ``torch.load(..., weights_only=True)``.
+        to: Where: a file for ``torch.load(to, weights_only=True)["state_dict"]``.
         form: ``float`` (weights times scales, for any model) or ``int8`` (weights as they are, with scales).
     """
     protected = read_form(file)
@@ -121,9 +134,9 @@ def _flipped(data: bytes, bit: int) -> bytes:
 
 
 def _told(checked: sidecar.Checked) -> str:
-    parts = {
-        "bits corrected": checked.mended.corrected,
-        "bits of the header or between the parts": checked.header_bits,
-        "blocks with two wrong bits": checked.mended.detected,
-    }
-    return ", ".join(f"{count} {what}" for what, count in parts.items() if count)
+    parts = (
+        (checked.mended.corrected, "single wrong bit", "single wrong bits"),
+        (checked.header_bits, "in the header or between the parts", "in the header or between the parts"),
+        (checked.mended.detected, "block with two wrong bits", "blocks with two wrong bits"),
+    )
+    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in parts if count)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 import fulmen
-from fulmen.errors import CheckpointError
+from fulmen.errors import CheckpointError, FulmenError
 from fulmen_zero_space_ecc.protected import sidecar
 from fulmen_zero_space_ecc.protected.form import ProtectedForm
-from fulmen_zero_space_ecc.protected.policies import Policy
+from fulmen_zero_space_ecc.protected.policies import Policy, UncorrectableError
 
 
 def read_sidecar(
@@ -23,6 +23,7 @@ def read_sidecar(
 
     Raises:
         CheckpointError: the file is missing, no side-car, or damaged beyond repair.
+        FulmenError: two bits of a block are wrong and the policy is ``raise``.
     """
     try:
         data = Path(path).read_bytes()
@@ -32,7 +33,17 @@ def read_sidecar(
         ) from error
     try:
         return sidecar.loads(data, policy, golden)
+    except UncorrectableError as error:
+        raise FulmenError(
+            f"{path}: {error} The policy is 'raise': it was left as it is; a copy mends it "
+            "(--policy golden --golden COPY), or mmse estimates what was there."
+        ) from error
     except ValueError as error:
+        if data[:2] == b"PK":
+            raise CheckpointError(
+                f"{path}: this is a checkpoint, not a side-car; give the file beside it that ends in "
+                f"{sidecar.SUFFIX}."
+            ) from error
         raise CheckpointError(
             f"{path}: {error} Give a file that zero_space_ecc saved ({sidecar.SUFFIX})."
         ) from error
