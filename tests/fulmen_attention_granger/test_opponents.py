@@ -57,8 +57,10 @@ def test_f_statistics_are_those_of_two_explicit_regressions(lags):
             assert result.p_values[target, source] == pytest.approx(stats.f.sf(f, lags, free), rel=1e-6)
 
 
-def test_schwarzs_criterion_is_the_explicit_one():
-    trials = standardised(linear_autoregression(3, 400, 3, 1, seed=2).trials)
+@pytest.mark.parametrize(("samples", "seed", "expected"), [(400, 2, 3), (60, 5, 2), (60, 4, 1)])
+def test_schwarzs_criterion_is_the_explicit_one(samples, seed, expected):
+    """At 60 samples and seed 4 Akaike's would choose 6."""
+    trials = standardised(linear_autoregression(3, samples, 3, 1, seed=seed).trials)
     criteria = {}
     for lags in range(1, 7):
         past, now = lagged(trials, lags, first=6)
@@ -67,7 +69,7 @@ def test_schwarzs_criterion_is_the_explicit_one():
         volume = np.linalg.slogdet(residual.T @ residual / len(now))[1]
         criteria[lags] = len(now) * volume + np.log(len(now)) * 3 * x.shape[1]
 
-    assert schwarz_lags(trials, 6) == min(criteria, key=criteria.get) == 3
+    assert schwarz_lags(trials, 6) == min(criteria, key=criteria.get) == expected
 
 
 def test_p_values_are_uniform_where_there_is_nothing():
@@ -114,10 +116,19 @@ def test_spikes_are_found_where_they_are():
 
     assert clipped.all()
     assert not peaks_are_clipped(shown.trials).any()
-    assert np.array_equal(exact.fired, true)
-    assert not (exact.quiet & true).any()
-    assert (dyed.fired & true).sum() / true.sum() > 0.85
-    assert (dyed.fired & ~true).sum() / true.sum() < 0.1
+    assert np.array_equal(exact, true)
+    assert (dyed & true).sum() / true.sum() > 0.85
+    assert (dyed & ~true).sum() / true.sum() < 0.1
+
+
+def test_spike_regression_is_as_strong_as_its_first_form_on_the_hardest_network():
+    """40 neurons, density .8: the script that it was written after has .946 on these two."""
+    scores = []
+    for seed in range(2):
+        made = spiking_network(40, 0.8, seed=seed)
+        scores.append(auroc(spike_regression(made.trials).score, made.graph))
+
+    assert np.mean(scores) > 0.955
 
 
 @pytest.mark.parametrize(
