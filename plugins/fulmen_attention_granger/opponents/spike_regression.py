@@ -34,7 +34,7 @@ def spike_regression(trials: Sequence[np.ndarray]) -> OpponentResult:
 
     Args:
         trials: Each (time, variables), membrane potentials, fluorescence or anything with events; NaN
-            where missing: steps that touch a gap are left out.
+            where missing: steps in a gap of the target are left out, a gap of a source counts as no spike.
 
     Returns:
         The larger of two absolute t values, its p value Bonferroni's for two; where potentials are not
