@@ -8,14 +8,15 @@ import numpy as np
 
 JUMP = 5.0  # an upward jump is a spike if it is so many robust standard deviations of all jumps
 CEILING = 0.002  # share of the samples at the very maximum that tells peaks that were clipped
+FEWEST_AT_CEILING = 3  # every short series has one sample at its maximum
 
 
 def peaks_are_clipped(trials: Sequence[np.ndarray]) -> np.ndarray:
     """Say which variables are membrane potentials: bool, (variables,). Many samples are at the maximum."""
     together = np.concatenate(trials)
-    top = np.nanmax(together, axis=0)
-    shares: np.ndarray = (together >= top).mean(axis=0) >= CEILING
-    return shares
+    at_top = (together >= np.nanmax(together, axis=0)).sum(axis=0)
+    clipped: np.ndarray = at_top >= max(FEWEST_AT_CEILING, CEILING * len(together))
+    return clipped
 
 
 def detect(trial: np.ndarray, clipped: np.ndarray) -> np.ndarray:
