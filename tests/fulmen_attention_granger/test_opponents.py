@@ -57,8 +57,10 @@ def test_f_statistics_are_those_of_two_explicit_regressions(lags):
             assert result.p_values[target, source] == pytest.approx(stats.f.sf(f, lags, free), rel=1e-6)
 
 
-def test_schwarzs_criterion_is_the_explicit_one():
-    trials = standardised(linear_autoregression(3, 400, 3, 1, seed=2).trials)
+@pytest.mark.parametrize(("samples", "seed", "expected"), [(400, 2, 3), (60, 5, 2), (60, 4, 1)])
+def test_schwarzs_criterion_is_the_explicit_one(samples, seed, expected):
+    """At 60 samples and seed 4 Akaike's would choose 6."""
+    trials = standardised(linear_autoregression(3, samples, 3, 1, seed=seed).trials)
     criteria = {}
     for lags in range(1, 7):
         past, now = lagged(trials, lags, first=6)
@@ -67,7 +69,7 @@ def test_schwarzs_criterion_is_the_explicit_one():
         volume = np.linalg.slogdet(residual.T @ residual / len(now))[1]
         criteria[lags] = len(now) * volume + np.log(len(now)) * 3 * x.shape[1]
 
-    assert schwarz_lags(trials, 6) == min(criteria, key=criteria.get) == 3
+    assert schwarz_lags(trials, 6) == min(criteria, key=criteria.get) == expected
 
 
 def test_p_values_are_uniform_where_there_is_nothing():
@@ -114,10 +116,20 @@ def test_spikes_are_found_where_they_are():
 
     assert clipped.all()
     assert not peaks_are_clipped(shown.trials).any()
-    assert np.array_equal(exact.fired, true)
-    assert not (exact.quiet & true).any()
-    assert (dyed.fired & true).sum() / true.sum() > 0.85
-    assert (dyed.fired & ~true).sum() / true.sum() < 0.1
+    assert not peaks_are_clipped([shown.trials[0][:100]]).any()  # one sample in 100 is at the maximum
+    assert np.array_equal(exact, true)
+    assert (dyed & true).sum() / true.sum() > 0.85
+    assert (dyed & ~true).sum() / true.sum() < 0.1
+
+
+def test_spike_regression_is_as_strong_as_its_first_form_on_the_hardest_network():
+    """40 neurons, density .8: the script that it was written after has .946 on these two."""
+    scores = []
+    for seed in range(2):
+        made = spiking_network(40, 0.8, seed=seed)
+        scores.append(auroc(spike_regression(made.trials).score, made.graph))
+
+    assert np.mean(scores) > 0.955
 
 
 @pytest.mark.parametrize(
@@ -206,10 +218,12 @@ def test_a_method_that_takes_too_long_is_stopped_and_says_so():
     assert "regressions" in result.test
 
 
-def test_a_refusal_in_the_other_process_is_one_line():
-    with pytest.raises(RecordingError, match=r"^9 rows without gaps") as caught:
-        run_capped("slarac", [np.random.default_rng(0).standard_normal((12, 10))], 3, seconds=120)
-    assert "\n" not in str(caught.value)
+def test_a_refusal_in_the_other_process_is_a_note_of_one_line():
+    result = run_capped("slarac", [np.random.default_rng(0).standard_normal((12, 10))], 3, seconds=120)
+
+    assert not result.finished
+    assert result.note.startswith("refused: 9 rows without gaps for 11 coefficients")
+    assert "\n" not in result.note
 
 
 @pytest.mark.skipif(not HAS_TIGRAMITE, reason="needs the extra attention_granger")

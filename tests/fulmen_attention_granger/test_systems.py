@@ -149,7 +149,7 @@ def test_henon_maps_follow_their_equations():
 
 
 def test_henon_maps_that_run_away_are_an_error_and_no_series():
-    with pytest.raises(ValueError, match=r"coupling 3 the maps run away from each of 100 starts"):
+    with pytest.raises(ValueError, match=r"coupling 3.0 the maps run away from each of 100 starts"):
         coupled_henon(15, 500, 3.0, seed=0)
 
 
