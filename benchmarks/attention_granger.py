@@ -47,6 +47,7 @@ from fulmen_attention_granger.systems.observation import add_noise, lose
 from fulmen_attention_granger.time_varying import smoothed
 
 FIRST_SEED = 1000
+RANKING = EstimateOptions(significance=False)
 CAP = 120.0  # seconds that an opponent may take
 
 
@@ -57,7 +58,7 @@ class Case:
     section: str
     name: str
     make: Callable[[int], Recordings]
-    options: EstimateOptions = EstimateOptions(significance=False)
+    options: EstimateOptions = RANKING
     opponents: tuple[str, ...] = ("var_granger",)
     runs: int | None = None  # None: as many as --seeds says
     every_member: bool = False
