@@ -31,7 +31,7 @@ def discoveries(score: np.ndarray, phantom: np.ndarray, q: float) -> Discoveries
         phantom: (targets, any number), scores of sources that drive nothing.
         q: The share of false edges that is tolerated, 0 to 1.
     """
-    mask = ~np.eye(*score.shape, dtype=bool)
+    mask = ~np.eye(score.shape[0], score.shape[1], dtype=bool)
     real, null = score[mask], np.sort(phantom.ravel())
     above = len(null) - np.searchsorted(null, real, side="left")  # phantoms at least as high
     p_values = np.ones(score.shape)

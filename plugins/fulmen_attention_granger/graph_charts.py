@@ -144,7 +144,7 @@ def phantoms(result: Estimate) -> Figure:
     left.set_xlabel("score")
     left.set_ylabel("share")
     left.legend(frameon=False, fontsize=8)
-    mask = ~np.eye(*result.significance.p_values.shape, dtype=bool)
+    mask = ~np.eye(len(result.significance.p_values), dtype=bool)
     p = np.sort(result.significance.p_values[mask])
     right.step(p, np.arange(1, len(p) + 1) / len(p), where="post")
     right.plot([0, 1], [0, 1], color="#999999", linestyle=":", linewidth=1)

@@ -182,7 +182,9 @@ def trained(cut: Windows, parts: Sequence[Fold], members: Members) -> tuple[Knoc
 
 def reading_of(plain: dict[str, Any]) -> Reading:
     """Return the reading that `run_members` gave as plain data."""
-    values = {name: unpack(value) if isinstance(value, dict) else value for name, value in plain.items()}
+    values: dict[str, Any] = {
+        name: unpack(value) if isinstance(value, dict) else value for name, value in plain.items()
+    }
     knockouts = Knockouts(**{name: values.pop(name) for name in Knockouts.__dataclass_fields__})
     return Reading(knockouts=knockouts, **values)
 
@@ -221,7 +223,7 @@ def _spread(indices: np.ndarray, most: int) -> Tensor:
 def _residual_correlation(
     network: KnockoutAttention, history: Tensor, future: Tensor, known: Tensor
 ) -> np.ndarray:
-    forecasts = [network(part[None]) for part in history.split(512)]
+    forecasts = [network(part[None]) for part in torch.split(history, 512)]
     error = (future - torch.cat([forecast.mean[0] for forecast in forecasts])) * known
     if forecasts[0].log_variance is not None:
         logs = [forecast.log_variance[0] for forecast in forecasts if forecast.log_variance is not None]
