@@ -42,6 +42,10 @@ class EstimateOptions:
         effort: Factor on the number of training steps.
         seed: Of everything.
         score: The read-out that ranks pairs, one of ``SCORES``.
+        test: The read-out that is compared with phantoms, one of ``SCORES``. The contribution of a source
+            that only goes along with a true one is above that of phantoms, what it adds to the forecast
+            is not: on 10 Izhikevich neurons .5 of the edges chosen by contribution were false, none of
+            those by Clark and West's statistic, at equal power.
     """
 
     lags: int | None = None
@@ -55,6 +59,7 @@ class EstimateOptions:
     effort: float = 1.0
     seed: int = 0
     score: str = "contribution"
+    test: str = "clark_west"
 
 
 @dataclass(frozen=True)
@@ -217,10 +222,10 @@ def _assembled(
     significance, null, null_blocks = None, None, None
     stability = np.full((n, n), np.nan)
     if beside:
-        both = pair_scores(beside)[options.score]
+        both = pair_scores(beside)[options.test]
         significance = discoveries(both[:, :n], both[:, n:], options.q)
         null = (both[:, :n][~np.eye(n, dtype=bool)], both[:, n:].ravel())
-        each = [pair_scores([reading])[options.score] for reading in beside]
+        each = [pair_scores([reading])[options.test] for reading in beside]
         stability = np.mean([one[:, :n] > np.quantile(one[:, n:], 0.95) for one in each], 0)
         np.fill_diagonal(stability, 0.0)
         null_blocks = _in_time(beside)[0][:, :, n:]
