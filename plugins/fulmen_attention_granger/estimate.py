@@ -19,6 +19,7 @@ from fulmen_attention_granger.flags import pair_flags
 from fulmen_attention_granger.knockout import READ_OUTS
 from fulmen_attention_granger.lag_choice import LagChoice, choose_lags
 from fulmen_attention_granger.member import LONG, Members, Reading, plain_members, reading_of
+from fulmen_attention_granger.phantoms import copies_needed
 
 # Runs pieces: items for `member.run_members` and a label, each with its own list of readings as plain data.
 Run = Callable[[Sequence[dict[str, Any]], str], list[list[dict[str, Any]]]]
@@ -132,13 +133,13 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
     share = 1 / folds if options.all_time or not long else 0.1
     every = list(range(folds))
 
-    def members(name: str, held_out: Sequence[int], seed: int, phantoms: bool = False) -> Members:
+    def members(name: str, held_out: Sequence[int], seed: int, phantoms: int = 0) -> Members:
         nonlinear, variance = MEMBERS[name]
         return Members(
             lags, nonlinear, variance, seed, list(held_out), folds, share, phantoms, options.effort
         )
 
-    def groups(name: str, seed: int, phantoms: bool = False) -> list[Members]:
+    def groups(name: str, seed: int, phantoms: int = 0) -> list[Members]:
         # Short recordings: all folds as one program. Long ones: one by one, each kept when finished.
         parts = [[fold] for fold in every] if long else [every]
         return [members(name, part, seed, phantoms) for part in parts]
@@ -162,7 +163,8 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
     ]
     beside: list[Reading] = []
     if options.significance:
-        wanted = [g for seed in seeds for g in groups(chosen, seed, phantoms=True)]
+        copies = copies_needed(trials[0].shape[1])
+        wanted = [g for seed in seeds for g in groups(chosen, seed, copies)]
         beside = [r for got in train(wanted, "phantoms") for r in got]
     spent += sum(reading.seconds for reading in [*readings, *beside])
     if len(names) > 1:  # one of those tried is among those read

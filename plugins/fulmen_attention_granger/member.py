@@ -40,7 +40,7 @@ class Members:
             program, which takes half the time for short recordings.
         folds: Of how many.
         share: Of all windows that a fold holds out.
-        phantoms: Whether shifted copies of all series are sources too.
+        phantoms: How many shifted copies of all series are sources too.
         effort: Factor on the number of steps.
     """
 
@@ -51,7 +51,7 @@ class Members:
     held_out: Sequence[int]
     folds: int
     share: float
-    phantoms: bool = False
+    phantoms: int = 0
     effort: float = 1.0
 
 
@@ -125,7 +125,7 @@ def cut_windows(trials: Sequence[np.ndarray], members: Members) -> tuple[Windows
     copies = []
     if members.phantoms:
         generator = np.random.default_rng(key(members.seed, "phantoms"))
-        copies = [phantom_copies(trials, generator)]
+        copies = [phantom_copies(trials, generator) for _ in range(members.phantoms)]
     cut = windows(trials, members.lags, copies)
     every = folds(len(cut), members.folds, members.lags, members.share)
     return cut, [every[index] for index in members.held_out]
