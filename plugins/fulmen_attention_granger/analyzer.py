@@ -48,8 +48,10 @@ class AttentionGranger(fulmen.Analyzer):
         significance: Train beside phantoms for p values, q values and a choice of edges; without, pairs
             are ranked alone, in less than half of the time.
         q: The share of false edges among the selected that is tolerated.
-        score: The read-out that ranks and is tested: ``contribution``, ``loss``, ``clark_west``,
+        score: The read-out that ranks pairs: ``contribution``, ``loss``, ``clark_west``,
             ``attention``, ``weighted_attention``, ``gradient``.
+        test: The read-out that is compared with phantoms, of the same; what a source adds to the forecast
+            (``clark_west``) tells companions of a true source from the source itself.
         folds: Stretches of time held out in turn, at least 2; null: 5, or 3 for long recordings.
         seeds: Repeat all with so many seeds and average.
         effort: Factor on the number of training steps.
@@ -75,6 +77,9 @@ class AttentionGranger(fulmen.Analyzer):
         score: Literal[
             "contribution", "loss", "clark_west", "attention", "weighted_attention", "gradient"
         ] = "contribution",
+        test: Literal[
+            "contribution", "loss", "clark_west", "attention", "weighted_attention", "gradient"
+        ] = "clark_west",
         folds: int | None = None,
         seeds: int = 1,
         effort: float = 1.0,
@@ -88,6 +93,7 @@ class AttentionGranger(fulmen.Analyzer):
             member=(member is None or member in MEMBERS, member, f"one of {', '.join(MEMBERS)}, or null"),
             q=(0 < q < 1, q, "above 0 and below 1"),
             score=(score in SCORES, score, f"one of {', '.join(SCORES)}"),
+            test=(test in SCORES, test, f"one of {', '.join(SCORES)}"),
             folds=(folds is None or folds >= 2, folds, "2 or more, or null"),
             seeds=(seeds >= 1, seeds, "1 or more"),
             effort=(0 < effort < float("inf"), effort, "above 0"),
@@ -104,6 +110,7 @@ class AttentionGranger(fulmen.Analyzer):
             seeds=seeds,
             effort=effort,
             score=score,
+            test=test,
         )
         self.time_varying = time_varying
         self.opponents = opponents

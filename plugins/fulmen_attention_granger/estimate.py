@@ -19,6 +19,7 @@ from fulmen_attention_granger.flags import pair_flags
 from fulmen_attention_granger.knockout import READ_OUTS
 from fulmen_attention_granger.lag_choice import LagChoice, choose_lags
 from fulmen_attention_granger.member import LONG, Members, Reading, plain_members, reading_of
+from fulmen_attention_granger.phantoms import copies_needed
 
 # Runs pieces: items for `member.run_members` and a label, each with its own list of readings as plain data.
 Run = Callable[[Sequence[dict[str, Any]], str], list[list[dict[str, Any]]]]
@@ -42,6 +43,10 @@ class EstimateOptions:
         effort: Factor on the number of training steps.
         seed: Of everything.
         score: The read-out that ranks pairs, one of ``SCORES``.
+        test: The read-out that is compared with phantoms, one of ``SCORES``. The contribution of a source
+            that only goes along with a true one is above that of phantoms, what it adds to the forecast
+            is not: on 10 Izhikevich neurons .5 of the edges chosen by contribution were false, none of
+            those by Clark and West's statistic, at equal power.
     """
 
     lags: int | None = None
@@ -55,6 +60,7 @@ class EstimateOptions:
     effort: float = 1.0
     seed: int = 0
     score: str = "contribution"
+    test: str = "clark_west"
 
 
 @dataclass(frozen=True)
@@ -127,13 +133,13 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
     share = 1 / folds if options.all_time or not long else 0.1
     every = list(range(folds))
 
-    def members(name: str, held_out: Sequence[int], seed: int, phantoms: bool = False) -> Members:
+    def members(name: str, held_out: Sequence[int], seed: int, phantoms: int = 0) -> Members:
         nonlinear, variance = MEMBERS[name]
         return Members(
             lags, nonlinear, variance, seed, list(held_out), folds, share, phantoms, options.effort
         )
 
-    def groups(name: str, seed: int, phantoms: bool = False) -> list[Members]:
+    def groups(name: str, seed: int, phantoms: int = 0) -> list[Members]:
         # Short recordings: all folds as one program. Long ones: one by one, each kept when finished.
         parts = [[fold] for fold in every] if long else [every]
         return [members(name, part, seed, phantoms) for part in parts]
@@ -157,7 +163,8 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
     ]
     beside: list[Reading] = []
     if options.significance:
-        wanted = [g for seed in seeds for g in groups(chosen, seed, phantoms=True)]
+        copies = copies_needed(trials[0].shape[1])
+        wanted = [g for seed in seeds for g in groups(chosen, seed, copies)]
         beside = [r for got in train(wanted, "phantoms") for r in got]
     spent += sum(reading.seconds for reading in [*readings, *beside])
     if len(names) > 1:  # one of those tried is among those read
@@ -217,10 +224,10 @@ def _assembled(
     significance, null, null_blocks = None, None, None
     stability = np.full((n, n), np.nan)
     if beside:
-        both = pair_scores(beside)[options.score]
+        both = pair_scores(beside)[options.test]
         significance = discoveries(both[:, :n], both[:, n:], options.q)
         null = (both[:, :n][~np.eye(n, dtype=bool)], both[:, n:].ravel())
-        each = [pair_scores([reading])[options.score] for reading in beside]
+        each = [pair_scores([reading])[options.test] for reading in beside]
         stability = np.mean([one[:, :n] > np.quantile(one[:, n:], 0.95) for one in each], 0)
         np.fill_diagonal(stability, 0.0)
         null_blocks = _in_time(beside)[0][:, :, n:]

@@ -60,7 +60,7 @@ class AttentionForecaster(ForecasterBase):
     ) -> None:
         super().__init__()
         self.context = self.lags = lags
-        self.sizes = {
+        self.sizes: dict[str, Any] = {
             "nonlinear": nonlinear, "variance": variance, "heads": heads, "width": width, "hidden": hidden
         }  # fmt: skip
         self.knockouts, self.seed = knockouts, seed

@@ -121,7 +121,7 @@ class ForecasterBase(LightningModule):
             if value == value:  # a truth without edges has none
                 self.log("val_auroc", value, rank_zero_only=True)
         for logger in self.loggers:
-            add = getattr(logger.experiment, "add_figure", None)
+            add = getattr(getattr(logger, "experiment", None), "add_figure", None)
             if add is not None:
                 add("fulmen/attention_granger/attention", _picture(matrix), self.global_step)
 

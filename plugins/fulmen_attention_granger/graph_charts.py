@@ -133,18 +133,18 @@ def phantoms(result: Estimate) -> Figure:
         "with a p value of at most p; without any edge it follows the dotted line."
     )
     figure, (left, right) = new_figure(1, 2, size=(8.4, 3.4), caption=caption)
-    real, null = (np.maximum(values, 1e-12) for values in result.null)
+    real, null = result.null
     low, high = min(real.min(), null.min()), max(real.max(), null.max())
-    edges = np.geomspace(low, max(high, low * 1.01), 50)
+    edges = np.linspace(low, max(high, low + 1e-9), 50)
     left.hist(
         null, edges, density=False, weights=np.full(len(null), 1 / len(null)), alpha=0.6, label="phantoms"
     )
     left.hist(real, edges, density=False, weights=np.full(len(real), 1 / len(real)), alpha=0.6, label="pairs")
-    left.set_xscale("log")
-    left.set_xlabel("score")
+    left.set_yscale("symlog", linthresh=0.01)
+    left.set_xlabel("statistic tested")
     left.set_ylabel("share")
     left.legend(frameon=False, fontsize=8)
-    mask = ~np.eye(*result.significance.p_values.shape, dtype=bool)
+    mask = ~np.eye(len(result.significance.p_values), dtype=bool)
     p = np.sort(result.significance.p_values[mask])
     right.step(p, np.arange(1, len(p) + 1) / len(p), where="post")
     right.plot([0, 1], [0, 1], color="#999999", linestyle=":", linewidth=1)

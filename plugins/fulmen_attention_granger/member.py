@@ -40,7 +40,7 @@ class Members:
             program, which takes half the time for short recordings.
         folds: Of how many.
         share: Of all windows that a fold holds out.
-        phantoms: Whether shifted copies of all series are sources too.
+        phantoms: How many shifted copies of all series are sources too.
         effort: Factor on the number of steps.
     """
 
@@ -51,7 +51,7 @@ class Members:
     held_out: Sequence[int]
     folds: int
     share: float
-    phantoms: bool = False
+    phantoms: int = 0
     effort: float = 1.0
 
 
@@ -125,7 +125,7 @@ def cut_windows(trials: Sequence[np.ndarray], members: Members) -> tuple[Windows
     copies = []
     if members.phantoms:
         generator = np.random.default_rng(key(members.seed, "phantoms"))
-        copies = [phantom_copies(trials, generator)]
+        copies = [phantom_copies(trials, generator) for _ in range(members.phantoms)]
     cut = windows(trials, members.lags, copies)
     every = folds(len(cut), members.folds, members.lags, members.share)
     return cut, [every[index] for index in members.held_out]
@@ -182,7 +182,9 @@ def trained(cut: Windows, parts: Sequence[Fold], members: Members) -> tuple[Knoc
 
 def reading_of(plain: dict[str, Any]) -> Reading:
     """Return the reading that `run_members` gave as plain data."""
-    values = {name: unpack(value) if isinstance(value, dict) else value for name, value in plain.items()}
+    values: dict[str, Any] = {
+        name: unpack(value) if isinstance(value, dict) else value for name, value in plain.items()
+    }
     knockouts = Knockouts(**{name: values.pop(name) for name in Knockouts.__dataclass_fields__})
     return Reading(knockouts=knockouts, **values)
 
@@ -221,7 +223,7 @@ def _spread(indices: np.ndarray, most: int) -> Tensor:
 def _residual_correlation(
     network: KnockoutAttention, history: Tensor, future: Tensor, known: Tensor
 ) -> np.ndarray:
-    forecasts = [network(part[None]) for part in history.split(512)]
+    forecasts = [network(part[None]) for part in torch.split(history, 512)]
     error = (future - torch.cat([forecast.mean[0] for forecast in forecasts])) * known
     if forecasts[0].log_variance is not None:
         logs = [forecast.log_variance[0] for forecast in forecasts if forecast.log_variance is not None]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import psutil
 
+from fulmen_attention_granger.phantoms import copies_needed
+
 BLOCK_MEANS = 3 * 15 * 8  # read-outs, blocks of a fold, bytes
 FOLDS = 5
 BATCH = 64
@@ -19,7 +21,7 @@ def memory_needed(variables: int, samples: int, significance: bool) -> int:
         samples: Rows of all trials.
         significance: Whether phantoms double the sources.
     """
-    sources = variables * (2 if significance else 1)
+    sources = variables * (1 + (copies_needed(variables) if significance else 0))
     windows = samples * (sources * LAGS + 2 * variables) * 4 * 2
     readings = FOLDS * variables * sources * (BLOCK_MEANS + 16 * LAGS)
     training = FOLDS * (BATCH * sources * (HIDDEN * 3 + 32) * 4 * 2 + 4 * variables * sources * 16)

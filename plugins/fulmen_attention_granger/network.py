@@ -128,6 +128,7 @@ class KnockoutAttention(nn.Module):
         if design.variance:
             self.variance_in, self.variance_bias = normal(c, 16, scale=c**-0.5), normal(16, scale=0.5)
             self.variance_out, self.variance_node = zeros(16, 1), zeros(n)
+        self.others: Tensor
         self.register_buffer("others", 1 - torch.eye(n, m))
 
     def signed_attention(self) -> Tensor:

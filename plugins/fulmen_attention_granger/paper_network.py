@@ -163,7 +163,7 @@ def paper_readout(network: PaperNetwork, contexts: Tensor, batch: int = 256) -> 
         float64 (targets, sources), each row of sum 1 before its diagonal was set to 0.
     """
     total = torch.zeros(network.design.variables, network.design.variables, dtype=torch.float64)
-    for part in contexts.split(batch):
+    for part in torch.split(contexts, batch):
         given = network(part, weights=True)[1]
         total += given.sum((0, 1, 4)).double()
     matrix: np.ndarray = (total / total.sum(1, keepdim=True)).numpy()

@@ -13,6 +13,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+ENOUGH = 300  # phantom pairs, so that a p value can be small
+MOST = 60  # phantom sources, beyond the first copy
+
+
+def copies_needed(variables: int) -> int:
+    """Return how many copies of all series give an empirical null that is fine enough; at least 1."""
+    return max(1, min(-(-ENOUGH // variables**2), MOST // variables))
+
 
 def phantom_copies(trials: Sequence[np.ndarray], generator: np.random.Generator) -> list[np.ndarray]:
     """Return the trials, each turned in time by 20 to 80 % of its length.

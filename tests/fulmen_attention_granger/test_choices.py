@@ -39,7 +39,9 @@ def test_losses_are_likelihoods_of_gaussians():
 
 def test_a_variance_head_that_overfits_is_not_chosen():
     good, overfit = read([0.5, 0.5], [0.4, 0.4]), read([0.5, 0.5], [9.0, 9.0])
-    chosen, losses = choose_member({"linear": [read([0.9, 0.9], [0, 0])], "nonlinear": [good], "heteroscedastic": [overfit]})
+    chosen, losses = choose_member(
+        {"linear": [read([0.9, 0.9], [0, 0])], "nonlinear": [good], "heteroscedastic": [overfit]}
+    )
 
     assert chosen == "nonlinear"
     assert losses["nonlinear"] == pytest.approx(1 + np.log(0.5))

@@ -31,7 +31,8 @@ def test_q_values_are_the_smallest_rate_at_which_a_pair_is_chosen(scores):
     mask = ~np.eye(6, dtype=bool)
     thresholds = real[mask]
     rates = {
-        t: min(1.0, (1 + (null >= t).sum() * mask.sum() / null.size) / (thresholds >= t).sum()) for t in thresholds
+        t: min(1.0, mask.sum() * (1 + (null >= t).sum()) / (1 + null.size) / (thresholds >= t).sum())
+        for t in thresholds
     }
     for target, source in np.argwhere(mask):
         expected = min(rate for t, rate in rates.items() if t <= real[target, source])

@@ -34,7 +34,9 @@ def test_tokens_of_one_neuron_hold_nothing_of_another():
     changed = context.clone()
     changed[:, :, 1] += 1
     seen = []
-    network.norms[2].register_forward_hook(lambda module, given, output: seen.append(output.view(2, 4, 3, -1)))
+    network.norms[2].register_forward_hook(
+        lambda module, given, output: seen.append(output.view(2, 4, 3, -1))
+    )
     network(context), network(changed)
 
     torch.testing.assert_close(seen[0][:, [0, 2, 3]], seen[1][:, [0, 2, 3]], rtol=0, atol=0)
