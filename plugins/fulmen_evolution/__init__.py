@@ -5,6 +5,7 @@ Algorithms, which know neither Lightning nor fulmen:
 domains.py, space.py     what the keys of a config may be set to
 goals.py                 what is wanted of a candidate, as costs
 pareto.py                non-dominated points, ranks, crowding, hypervolume
+lattice.py               many genotypes of choices at once
 features.py, surrogate.py   a linear model of values and pairs of values, and draws from it
 individual.py, evolution.py  the asynchronous steady state
 
@@ -13,6 +14,7 @@ structure.py             lists of genes as a domain of a space
 genome.py                the network that a list of genes stands for
 stains.py, tissue.py     synthetic H&E-like patches
 til_files.py             patches with their label in the name, or in a table
+patches.py               both as torch sees them
 
 Adapters: searcher.py (`evolution`, `random`), patch_data.py (`synthetic_til`, `til_patches`); plugin.py names them.
 """

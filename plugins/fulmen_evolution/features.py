@@ -73,6 +73,20 @@ class PairFeatures:
         found = np.array(places, dtype=np.int64)
         return self._fold(found, self._weights) if self._buckets else (found, self._weights)
 
+    def encode_many(self, places: NDArray[np.int64]) -> Sparse:
+        """Return places and values, shape (n, entries) each, of genotypes of choices.
+
+        Args:
+            places: Of each key's value in its list, shape (n, keys).
+        """
+        first, second = np.array(self._pairs, dtype=np.int64).reshape(-1, 2).T
+        widths = np.array(self._widths, dtype=np.int64)
+        pairs = self._pair_starts[:-1] + places[:, first] * widths[second] + places[:, second]
+        constant = np.zeros((len(places), 1), dtype=np.int64)
+        at = np.concatenate([constant, self._starts[:-1] + places, pairs], axis=1)
+        weights = np.broadcast_to(self._weights, at.shape)
+        return self._fold(at, weights) if self._buckets else (at, weights)
+
     def _fold(self, at: NDArray[np.int64], weights: NDArray[np.float64]) -> Sparse:
         pairs = at >= self._singles
         # Knuth's multiplicative hash: the high bits of a product with 2^32 / golden ratio.

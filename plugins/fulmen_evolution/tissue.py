@@ -165,7 +165,7 @@ class _Canvas:
         v = (np.cos(turn) * dy - np.sin(turn) * dx) * stretch
         angle = np.arctan2(v, u)
         outline = np.ones_like(angle)
-        for k, a, p in zip((2, 3, 5), wobble * self._draw.standard_normal(3), self._draw.uniform(0, 6.283, 3), strict=True):
+        for k, a, p in zip((2, 3), wobble * self._draw.standard_normal(2), self._draw.uniform(0, 6.283, 2), strict=True):
             outline += a * np.cos(k * angle + p)
         depth = radius * outline - np.hypot(u, v)
         density = amount * np.clip(depth, 0, 1)
