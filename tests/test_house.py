@@ -30,6 +30,7 @@ PUBLIC = {
 # The modules of a plugin that may know Lightning and fulmen; all others are algorithms.
 ADAPTERS = {"__init__", "plugin", "callbacks", "strategy", "searcher", "analyzer", "engine"}
 FURTHER_ADAPTERS = {
+    "fulmen_evolution": {"patch_data"},  # data modules
     # a model, data modules
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
     "fulmen_zero_space_ecc": {

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fulmen_evolution.genes import Gene as Gene
     from fulmen_evolution.genome import Genome as Genome
+    from fulmen_evolution.patch_data import SyntheticTIL as SyntheticTIL
+    from fulmen_evolution.patch_data import TILPatches as TILPatches
     from fulmen_evolution.searcher import Evolution as Evolution
     from fulmen_evolution.searcher import Random as Random
     from fulmen_evolution.structure import Structure as Structure
@@ -37,8 +39,10 @@ _MODULES = {
     "Genome": "genome",
     "Random": "searcher",
     "Structure": "structure",
+    "SyntheticTIL": "patch_data",
+    "TILPatches": "patch_data",
 }
-__all__ = ["Evolution", "Gene", "Genome", "Random", "Structure"]
+__all__ = ["Evolution", "Gene", "Genome", "Random", "Structure", "SyntheticTIL", "TILPatches"]
 
 
 def __getattr__(name: str) -> object:
