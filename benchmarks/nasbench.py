@@ -43,7 +43,7 @@ BARS = {
 POINTS = (50, 100, 200, 300, 500)
 OPERATIONS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 EDGES = [f"edge{number}" for number in range(6)]
-SPACE = {edge: OPERATIONS for edge in EDGES}
+SPACE = dict.fromkeys(EDGES, OPERATIONS)
 
 Cell = tuple[int, ...]
 
@@ -283,7 +283,9 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--evaluations", type=int, default=500)
-    parser.add_argument("--only", help="methods, with commas; a name with a comma in it is given as its prefix")
+    parser.add_argument(
+        "--only", help="methods, with commas; a name with a comma in it is given as its prefix"
+    )
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()

@@ -354,9 +354,7 @@ class SteadyState:
             self.flying[id] = individual
         self.asked = state["asked"]
 
-    def _individual(
-        self, id: int, genotype: Genotype, parents: tuple[int, ...], origin: str
-    ) -> Individual:
+    def _individual(self, id: int, genotype: Genotype, parents: tuple[int, ...], origin: str) -> Individual:
         key = self.space.key(genotype)
         return Individual(id, genotype, key, parents, origin, self.space.overlay(genotype))
 

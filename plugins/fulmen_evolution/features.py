@@ -125,7 +125,9 @@ class SparseRows:
         self.count += 1
         return self.count - 1
 
-    def times(self, weights: NDArray[np.float64], rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    def times(
+        self, weights: NDArray[np.float64], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the product of rows with weights of shape (size, m): shape (rows, m)."""
         where = slice(0, self.count) if rows is None else rows
         places, values = self._places[where], self._values[where]
@@ -137,7 +139,8 @@ class SparseRows:
         places = self._places[: self.count].ravel()
         weights = self._values[: self.count]
         columns = [
-            np.bincount(places, (weights * column[:, None]).ravel(), minlength=self.size) for column in values.T
+            np.bincount(places, (weights * column[:, None]).ravel(), minlength=self.size)
+            for column in values.T
         ]
         return np.stack(columns, axis=1)
 
@@ -148,5 +151,7 @@ class SparseRows:
     def dense(self) -> NDArray[np.float64]:
         """Return all rows as an array of shape (count, size)."""
         array = np.zeros((self.count, self.size))
-        np.add.at(array, (np.arange(self.count)[:, None], self._places[: self.count]), self._values[: self.count])
+        np.add.at(
+            array, (np.arange(self.count)[:, None], self._places[: self.count]), self._values[: self.count]
+        )
         return array

@@ -110,7 +110,8 @@ def hypervolume(costs: Floats, reference: Floats) -> float:
     inside = inside[order]
     heights = np.diff(np.append(inside[:, -1], reference[-1]))
     slices = (
-        hypervolume(inside[: number + 1, :-1], reference[:-1]) * height for number, height in enumerate(heights)
+        hypervolume(inside[: number + 1, :-1], reference[:-1]) * height
+        for number, height in enumerate(heights)
     )
     return float(sum(slices))
 

@@ -39,7 +39,11 @@ class _PatchData(LightningDataModule):
 
     def __init__(self, batch_size: int, num_workers: int, augment: bool, crop: int) -> None:
         super().__init__()
-        for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("crop", crop, 8)):
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("num_workers", num_workers, 0),
+            ("crop", crop, 8),
+        ):
             if value < least:
                 raise ConfigError(f"data: {name} is {value}; expected {least} or more: change it.")
         self.batch_size = batch_size
@@ -272,7 +276,8 @@ def _kept(file: Path) -> Mapping[str, _Held]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return {
-                split: _Held(arrays[f"{split}_images"], arrays[f"{split}_labels"]) for split in ("train", "val", "test")
+                split: _Held(arrays[f"{split}_images"], arrays[f"{split}_labels"])
+                for split in ("train", "val", "test")
             }
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(

@@ -19,7 +19,10 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 BRIGHTNESS = 20.0
 HUE = 10.0
 SHIFT = 20
-MEAN, SPREAD = 200.0, 50.0  # of stained tissue on a white slide, roughly: fixed, so that nothing need be read for it
+MEAN, SPREAD = (
+    200.0,
+    50.0,
+)  # of stained tissue on a white slide, roughly: fixed, so that nothing need be read for it
 
 # NTSC's luminance and two colour differences, in which a hue is an angle.
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])

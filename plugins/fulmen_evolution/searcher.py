@@ -80,7 +80,9 @@ class Evolution(fulmen.Searcher):
             surrogate=surrogate,
             deduplicate=deduplicate,
         )
-        self.algorithm = SteadyState(_space(space, structures), _goals(objectives, combine, weights), seed, settings)
+        self.algorithm = SteadyState(
+            _space(space, structures), _goals(objectives, combine, weights), seed, settings
+        )
 
     def ask(self) -> fulmen.Candidate | None:
         """Return the next candidate; None once no other can be found."""
@@ -119,7 +121,9 @@ class Evolution(fulmen.Searcher):
         try:
             self.algorithm.load(state)
         except (EvolutionError, SpaceError) as error:
-            raise ConfigError(f"searcher: {error}; give the search the space and seed it began with.") from error
+            raise ConfigError(
+                f"searcher: {error}; give the search the space and seed it began with."
+            ) from error
 
     def front(self) -> list[Told]:
         """Return the feasible candidates that no other beats in everything, with their costs."""
@@ -167,7 +171,9 @@ class Random(fulmen.Searcher):
             if not (known and self.deduplicate) and self.space.admits(genotype):
                 id, self._ids = self._ids, self._ids + 1
                 overlay = self.space.overlay(genotype)
-                return fulmen.Candidate(id, overlay, seed=_training_seed(self.seed, id), note={"origin": "random"})
+                return fulmen.Candidate(
+                    id, overlay, seed=_training_seed(self.seed, id), note={"origin": "random"}
+                )
         return None
 
     def tell(self, candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> None:

@@ -56,9 +56,13 @@ class Structure:
             raise SpaceError("genes: there is none; expected one or more")
         self.classes = list(dict.fromkeys(type(gene) for gene in genes))
         if len(input_shape) != 3 or min(input_shape) < 1:
-            raise SpaceError(f"input_shape is {input_shape}; expected channels, height and width, 1 or more each")
+            raise SpaceError(
+                f"input_shape is {input_shape}; expected channels, height and width, 1 or more each"
+            )
         if len(depth) != 2 or not 1 <= depth[0] <= depth[1]:
-            raise SpaceError(f"depth is {depth}; expected the least and the greatest number of layers, from 1 on")
+            raise SpaceError(
+                f"depth is {depth}; expected the least and the greatest number of layers, from 1 on"
+            )
         self.shape: Shape = (input_shape[0], input_shape[1], input_shape[2])
         self.least, self.most = depth
         self.limits = self._limits(limits or {})
@@ -167,7 +171,9 @@ class Structure:
         named = {cls.__name__: cls for cls in self.classes}
         for name, ranges in limits.items():
             if name not in named:
-                raise SpaceError(f"limits: {name!r} is no gene of this structure; there are {', '.join(named)}")
+                raise SpaceError(
+                    f"limits: {name!r} is no gene of this structure; there are {', '.join(named)}"
+                )
             try:
                 check_limits(named[name], ranges)
             except ValueError as error:
@@ -219,4 +225,3 @@ class Structure:
     def _idle(gene: Gene, shape: Shape) -> bool:
         """Whether a second such layer right after the first is a no-op or nearly: costs and shape tell."""
         return gene.shape_after(shape) == shape and gene.cost(shape).multiply_adds == 0
-

@@ -78,7 +78,9 @@ def find_patches(folder: Path) -> list[PatchFile]:
         raise PatchError(f"{folder}: does not exist; expected a folder of PNG patches: correct `folder`.")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".png")
     if not paths:
-        raise PatchError(f"{folder}: has no .png files; expected patches called <slide>_..._<label>.png: add some.")
+        raise PatchError(
+            f"{folder}: has no .png files; expected patches called <slide>_..._<label>.png: add some."
+        )
     files = []
     for path in paths:
         slide, _, label = path.stem.rpartition("_")
@@ -107,12 +109,18 @@ def read_table(table: Path, folder: Path) -> list[PatchFile]:
             columns = list(reader.fieldnames or [])
             rows = list(reader)
     except FileNotFoundError:
-        raise PatchError(f"{table}: does not exist; expected a CSV file with path and label: correct `table`.") from None
+        raise PatchError(
+            f"{table}: does not exist; expected a CSV file with path and label: correct `table`."
+        ) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise PatchError(f"{table}: is no CSV text ({error}); expected columns path and label: convert it.") from error
+        raise PatchError(
+            f"{table}: is no CSV text ({error}); expected columns path and label: convert it."
+        ) from error
     if missing := [name for name in ("path", "label") if name not in columns]:
         found = ", ".join(columns) or "nothing"
-        raise PatchError(f"{table}: has no column {missing[0]!r} (it has {found}); expected path and label: add it.")
+        raise PatchError(
+            f"{table}: has no column {missing[0]!r} (it has {found}); expected path and label: add it."
+        )
     if not rows:
         raise PatchError(f"{table}: has no rows; expected a patch a line: add some.")
     files = []
@@ -122,7 +130,9 @@ def read_table(table: Path, folder: Path) -> list[PatchFile]:
         if row["label"] not in ("0", "1"):
             raise PatchError(f"{where}: label is {row['label']!r}; expected 0 or 1: correct it.")
         if not path.is_file():
-            raise PatchError(f"{where}: {path} does not exist; expected a PNG file: correct the path, or `folder`.")
+            raise PatchError(
+                f"{where}: {path} does not exist; expected a PNG file: correct the path, or `folder`."
+            )
         split = row.get("split") or None
         if split is not None and split not in SPLITS:
             raise PatchError(f"{where}: split is {split!r}; expected {', '.join(SPLITS)}: correct it.")
@@ -135,7 +145,9 @@ def read_table(table: Path, folder: Path) -> list[PatchFile]:
 def _check_splits(table: Path, files: Sequence[PatchFile]) -> None:
     named = sum(file.split is not None for file in files)
     if named not in (0, len(files)):
-        raise PatchError(f"{table}: {named} of {len(files)} lines name a split; expected all or none: complete them.")
+        raise PatchError(
+            f"{table}: {named} of {len(files)} lines name a split; expected all or none: complete them."
+        )
     first: dict[str, str | None] = {}
     for file in files:
         if first.setdefault(file.slide, file.split) != file.split:

@@ -81,7 +81,12 @@ def draw_patch(
     if lymphocytes is None:
         lymphocytes = int(generator.choice(COUNTS, p=CHANCES))
     room = settings.crowding * (settings.size / 100) ** 2
-    for paint, mean in ((canvas.red_cell, 1.5), (canvas.tumour, 6.0), (canvas.spindle, 3.0), (canvas.dead, 1.2)):
+    for paint, mean in (
+        (canvas.red_cell, 1.5),
+        (canvas.tumour, 6.0),
+        (canvas.spindle, 3.0),
+        (canvas.dead, 1.2),
+    ):
         for _ in range(int(generator.poisson(mean * room))):
             paint()
     # Last, so that nothing hides them: the label is what can be seen.
@@ -106,7 +111,8 @@ class _Canvas:
         settings, size = self._settings, self._settings.size
         optics = _blur(size, settings.blur)
         amounts = np.stack(
-            [optics @ part.astype(np.float32) @ optics.T for part in (self._haematoxylin, self._eosin)], axis=-1
+            [optics @ part.astype(np.float32) @ optics.T for part in (self._haematoxylin, self._eosin)],
+            axis=-1,
         )
         light = transmit(np.float32(settings.stain_strength) * amounts, self._vectors)
         light += np.float32(settings.noise) * self._draw.standard_normal((size, size, 3), dtype=np.float32)
@@ -126,12 +132,21 @@ class _Canvas:
     def tumour(self) -> None:
         """Paint a large pale nucleus with a rim and a texture."""
         radius, amount = self._draw.uniform(9, 15), self._draw.uniform(0.35, 0.6)
-        self._nucleus(*self._place(), radius * self._settings.nucleus_scale, self._draw.uniform(1, 1.5), amount, 0.1, True)
+        self._nucleus(
+            *self._place(),
+            radius * self._settings.nucleus_scale,
+            self._draw.uniform(1, 1.5),
+            amount,
+            0.1,
+            True,
+        )
 
     def spindle(self) -> None:
         """Paint a long nucleus."""
         radius, amount = self._draw.uniform(3, 4.5), self._draw.uniform(0.6, 0.95)
-        self._nucleus(*self._place(), radius * self._settings.nucleus_scale, self._draw.uniform(2.8, 4.5), amount, 0.06)
+        self._nucleus(
+            *self._place(), radius * self._settings.nucleus_scale, self._draw.uniform(2.8, 4.5), amount, 0.06
+        )
 
     def dead(self) -> None:
         """Paint a tiny, darkest nucleus in a pink ring: dark as a lymphocyte, and no lymphocyte."""
@@ -155,7 +170,14 @@ class _Canvas:
         np.maximum(part, amount * inside, out=part)
 
     def _nucleus(
-        self, x: float, y: float, radius: float, aspect: float, amount: float, wobble: float, rim: bool = False
+        self,
+        x: float,
+        y: float,
+        radius: float,
+        aspect: float,
+        amount: float,
+        wobble: float,
+        rim: bool = False,
     ) -> None:
         """Paint an ellipse of a given area with a wobbling outline: r(t) = r (1 + sum_k a_k cos(k t + p_k))."""
         turn = self._draw.uniform(0, np.pi)
@@ -165,13 +187,17 @@ class _Canvas:
         v = (np.cos(turn) * dy - np.sin(turn) * dx) * stretch
         angle = np.arctan2(v, u)
         outline = np.ones_like(angle)
-        for k, a, p in zip((2, 3), wobble * self._draw.standard_normal(2), self._draw.uniform(0, 6.283, 2), strict=True):
+        for k, a, p in zip(
+            (2, 3), wobble * self._draw.standard_normal(2), self._draw.uniform(0, 6.283, 2), strict=True
+        ):
             outline += a * np.cos(k * angle + p)
         depth = radius * outline - np.hypot(u, v)
         density = amount * np.clip(depth, 0, 1)
         if rim:
             density *= 0.75 + 0.6 * np.exp(-((depth - 1.2) ** 2))
-            density *= 1 + 0.5 * self._draw.standard_normal(density.shape)  # chromatin, which the optics smooth
+            density *= 1 + 0.5 * self._draw.standard_normal(
+                density.shape
+            )  # chromatin, which the optics smooth
         part = self._haematoxylin[rows, columns]
         np.maximum(part, density, out=part)
 

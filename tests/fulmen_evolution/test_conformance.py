@@ -45,4 +45,10 @@ class TestTILPatches(DataConformance):
         for number in range(54):
             pixels = generator.integers(0, 255, (20, 20, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"s{number // 6}_{number}_{number % 2}.png")
-        self.init_args = {"folder": str(folder), "crop": 16, "batch_size": 8, "val_share": 0.2, "test_share": 0.2}
+        self.init_args = {
+            "folder": str(folder),
+            "crop": 16,
+            "batch_size": 8,
+            "val_share": 0.2,
+            "test_share": 0.2,
+        }

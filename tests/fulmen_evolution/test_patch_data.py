@@ -65,7 +65,11 @@ def test_a_table_stands_in_the_place_of_the_names(folder, tmp_path):
     table.write_text("\n".join(lines))
     data = read(folder, table=str(table))
 
-    assert {name: len(slides(source)) for name, source in data._sources.items()} == {"train": 3, "val": 3, "test": 3}
+    assert {name: len(slides(source)) for name, source in data._sources.items()} == {
+        "train": 3,
+        "val": 3,
+        "test": 3,
+    }
 
 
 def _rename(folder):

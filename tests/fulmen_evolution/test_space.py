@@ -107,7 +107,12 @@ def test_bad_spaces_are_refused_by_key(config, told):
 
 def test_values_of_another_space_are_refused():
     space = parse_space({"a": [1, 2], "b": {"integer": [0, 3]}})
-    for values, told in (([1], "1 values"), ([3, 0], "a: 3 is not one"), ([1, 4], "b: 4"), ([1, True], "b: True")):
+    for values, told in (
+        ([1], "1 values"),
+        ([3, 0], "a: 3 is not one"),
+        ([1, 4], "b: 4"),
+        ([1, True], "b: True"),
+    ):
         with pytest.raises(SpaceError, match=told):
             space.genotype(values)
 

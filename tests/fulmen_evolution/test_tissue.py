@@ -63,7 +63,9 @@ def test_a_stain_obeys_beer_and_lambert():
 
 def test_settings_shift_what_they_name():
     def mean(**options):
-        return np.mean([patch(seed, TissueSettings(size=64, **options))[0] for seed in range(30)], axis=(0, 1, 2))
+        return np.mean(
+            [patch(seed, TissueSettings(size=64, **options))[0] for seed in range(30)], axis=(0, 1, 2)
+        )
 
     plain = mean()
     assert (mean(stain_strength=1.5) < plain - 10).all()
