@@ -9,14 +9,15 @@ lattice.py               many genotypes of choices at once
 features.py, surrogate.py   a linear model of values and pairs of values, and draws from it
 individual.py, evolution.py  the asynchronous steady state
 
-genes.py, activations.py, convolutions.py, layers.py, blocks.py   layers as plain data that build, mutate, repair, cost themselves
-structure.py             lists of genes as a domain of a space
+genes.py, activations.py, convolutions.py, layers.py, blocks.py   layers as plain data that build, mutate,
+repair, cost themselves structure.py             lists of genes as a domain of a space
 genome.py                the network that a list of genes stands for
 stains.py, tissue.py     synthetic H&E-like patches
 til_files.py             patches with their label in the name, or in a table
 patches.py               both as torch sees them
 
-Adapters: searcher.py (`evolution`, `random`), patch_data.py (`synthetic_til`, `til_patches`); plugin.py names them.
+Adapters: searcher.py (`evolution`, `random`), patch_data.py (`synthetic_til`, `til_patches`); plugin.py names
+them.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 There are no generations: whoever has a free slot asks, whoever has a result tells. After a few random
 individuals, each ask takes one of three ways:
 
-- the surrogate's choice (`surrogate.py`): among the neighbours of the front, and some a step further, the one that would enlarge the
-  front's hypervolume most if the objectives were what a draw from the surrogate's posterior says (Thompson
-  sampling). Individuals in flight count as told what the same draw says of them, so that many children asked
-  at once differ;
+- the surrogate's choice (`surrogate.py`): among the neighbours of the front, and some a step further, the one
+  that would enlarge the front's hypervolume most if the objectives were what a draw from the surrogate's
+  posterior says (Thompson sampling). Individuals in flight count as told what the same draw says of them, so
+  that many children asked at once differ;
 - a random neighbour of a random member of the front, now and then;
 - a child of the population (without a surrogate, always): binary tournaments by rank and crowding, crossover
   perhaps, mutation.
@@ -61,8 +61,8 @@ class Settings:
         deduplicate: Whether equal individuals are never asked for twice.
         pool: How many neighbours the surrogate looks at, at most.
         draws: How many neighbours of a member are drawn for a key without a short list.
-        distant: How many genotypes two changes away from the front are looked at besides. Without them the search
-            ends where no single change is better.
+        distant: How many genotypes two changes away from the front are looked at besides. Without them the
+            search ends where no single change is better.
         retries: How often a child that was known already is made anew.
     """
 
@@ -131,7 +131,8 @@ class SteadyState:
 
         Args:
             id: Of the individual.
-            status: ``ok``, or how it failed. ``ok`` without a finite value for each objective becomes ``nan``.
+            status: ``ok``, or how it failed. ``ok`` without a finite value for each objective becomes
+                ``nan``.
             values: Objective to value.
 
         Raises:

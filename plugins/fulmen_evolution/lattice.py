@@ -30,7 +30,7 @@ class Lattice:
 
     @staticmethod
     def fits(space: Space) -> bool:
-        """Say whether all keys are choices, two of them with a choice, and every genotype has a 63-bit number."""
+        """Say whether all keys are choices, two of them real ones, and 62 bits number all genotypes."""
         choices = [domain for domain in space.domains if isinstance(domain, Choice)]
         many = sum(domain.count > 1 for domain in choices)
         return len(choices) == len(space.domains) and many > 1 and math.prod(space.widths) < 1 << 62

@@ -93,8 +93,8 @@ def hypervolume(costs: Floats, reference: Floats) -> float:
         reference: Shape (m,). Points not below it everywhere count nothing.
 
     Returns:
-        The volume, in the product of the costs' units. Exact; for m above 2 by slices of the last objective, in
-        time O(n^(m-1) log n).
+        The volume, in the product of the costs' units. Exact; for m above 2 by slices of the last objective,
+        in time O(n^(m-1) log n).
     """
     inside = costs[(costs < reference).all(1)]
     if not len(inside):

@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,8 +102,8 @@ class _PatchData(LightningDataModule):
 class SyntheticTIL(_PatchData):
     """Synthetic patches in haematoxylin and eosin; positive are those with two lymphocytes or more.
 
-    Made, not scanned: figures on them compare methods and say nothing of real tissue. Patch i of a split depends on
-    ``data_seed``, the split and i alone, whatever ``seed_everything`` is.
+    Made, not scanned: figures on them compare methods and say nothing of real tissue. Patch i of a split
+    depends on ``data_seed``, the split and i alone, whatever ``seed_everything`` is.
 
     Args:
         train_size: Training patches.
@@ -110,15 +111,16 @@ class SyntheticTIL(_PatchData):
         test_size: Test patches.
         size: Height and width in pixels; 100 are 50 um.
         stain_jitter: How much the stains' colours differ from patch to patch.
-        stain_turn: Share of the way from each stain's colour to the other's: 0 is one laboratory, .15 another.
+        stain_turn: Share of the way from each stain's colour to the other's: 0 is one laboratory, .15
+            another.
         stain_strength: Factor of the stains' amounts.
         nucleus_scale: Factor of all radii.
         crowding: Factor of the number of other cells.
         blur: Of the optics, in pixels.
         noise: Of the sensor, of 255 levels.
         data_seed: Of the patches.
-        cache: A folder where the patches are kept for the next run, as one .npz file a setting; None: they are made
-            anew each time, which takes about 5 ms a patch.
+        cache: A folder where the patches are kept for the next run, as one .npz file a setting; None: they
+            are made anew each time, which takes about 5 ms a patch.
         batch_size: Patches per batch and process.
         num_workers: Processes that load; 0 loads in the training process.
         augment: Whether training patches are turned, flipped, shifted and recoloured at random.
@@ -193,25 +195,26 @@ class SyntheticTIL(_PatchData):
 
 
 class TILPatches(_PatchData):
-    """Real patches: PNG files whose name ends in ``_0.png`` or ``_1.png``, or as a table says; split by slide.
+    """Real patches: PNG files called ``..._0.png`` or ``..._1.png``, or as a table says; split by slide.
 
     The slide of a patch is the first field of its name (before the first underscore), or what the table says.
 
     Args:
         folder: Where the files are, in whatever folders below it; relative paths of the table start here.
-        table: A CSV file with columns ``path`` and ``label``, and perhaps ``slide`` and ``split`` (train, val, test),
-            in the place of the names; None: the names.
+        table: A CSV file with columns ``path`` and ``label``, and perhaps ``slide`` and ``split`` (train,
+            val, test), in the place of the names; None: the names.
         val_share: Of the patches, in whole slides, where no table names splits.
         test_share: Likewise.
         split_seed: Of that split; it does not follow ``seed_everything``.
-        crop: Height and width that the network sees, from the middle: after random changes, so that larger patches
-            than this leave room for shifts.
+        crop: Height and width that the network sees, from the middle: after random changes, so that larger
+            patches than this leave room for shifts.
         batch_size: Patches per batch and process.
         num_workers: Processes that load; 0 loads in the training process.
         augment: Whether training patches are turned, flipped, shifted and recoloured at random.
 
     Raises:
-        UserError: a share is out of its bounds; a file or folder is not what it should be (when the data is read).
+        UserError: a share is out of its bounds; a file or folder is not what it should be (when the data is
+            read).
     """
 
     def __init__(
@@ -229,8 +232,8 @@ class TILPatches(_PatchData):
         super().__init__(batch_size, num_workers, augment, crop)
         if not (val_share > 0 and test_share > 0 and val_share + test_share < 1):
             raise ConfigError(
-                f"data: val_share is {val_share} and test_share {test_share}; expected more than 0 each and less than 1 "
-                "together: change them."
+                f"data: val_share is {val_share} and test_share {test_share}; expected more than 0 "
+                "each and less than 1 together: change them."
             )
         self.folder = Path(folder)
         self.table = None if table is None else Path(table)
@@ -248,7 +251,8 @@ class TILPatches(_PatchData):
             raise DataError(f"data: {error}") from error
         except OSError as error:
             raise DataError(
-                f"data: {error.filename}: cannot be read ({error.strerror or error}); give files that you may read."
+                f"data: {error.filename}: cannot be read ({error.strerror or error}); "
+                "give files that you may read."
             ) from error
         return {name: FileSource(members) for name, members in parts.items()}
 
@@ -261,12 +265,13 @@ class _Held:
         self.labels = labels
 
     def patch(self, index: int) -> NDArray[np.uint8]:
-        return self.patches[index]
+        patch: NDArray[np.uint8] = self.patches[index]
+        return patch
 
 
 def _keep(file: Path, held: Mapping[str, _Held]) -> None:
     buffer = io.BytesIO()
-    arrays = {f"{split}_images": part.patches for split, part in held.items()}
+    arrays: dict[str, NDArray[Any]] = {f"{split}_images": part.patches for split, part in held.items()}
     arrays |= {f"{split}_labels": part.labels for split, part in held.items()}
     np.savez(buffer, allow_pickle=False, **arrays)
     fulmen.write_artifact(file, buffer.getvalue())

@@ -1,7 +1,7 @@
 """Patches of tissue as torch sees them: normalised, changed at random for training, in an order that resumes.
 
-The changes are those of the public code for lymphocyte maps (SBU-BMI, quip_classification): quarter turns, flips,
-brightness by at most 20 levels, hue by at most 10 degrees, a shift by at most 20 pixels.
+The changes are those of the public code for lymphocyte maps (SBU-BMI, quip_classification): quarter turns,
+flips, brightness by at most 20 levels, hue by at most 10 degrees, a shift by at most 20 pixels.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523,
 
 
 class Source(Protocol):
-    """Where patches come from: item i is a patch, uint8 of shape (height, width, 3), and its label, 0 or 1."""
+    """Where patches come from: patch i, uint8 of shape (height, width, 3), has label i, 0 or 1."""
 
     labels: NDArray[np.int64]
 
@@ -41,7 +41,8 @@ class Source(Protocol):
 class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     """Patches of one split.
 
-    Item i is a float32 image of shape (3, crop, crop), ``(pixel - 200) / 50``, and an int64 label of shape ().
+    Item i is a float32 image of shape (3, crop, crop), ``(pixel - 200) / 50``, and an int64 label of shape
+    ().
 
     Args:
         source: The patches.
@@ -137,7 +138,7 @@ def changed(patch: NDArray[np.uint8], crop: int, generator: np.random.Generator)
         places.append(_mirrored(np.arange(start, start + crop), side))
     cut = turned[np.ix_(*places)].astype(np.float32)
     shade, angle = generator.uniform(-BRIGHTNESS, BRIGHTNESS), math.radians(generator.uniform(-HUE, HUE))
-    return np.clip(cut @ _hue_turn(angle).T + np.float32(shade), 0, 255).astype(np.float32)
+    return np.asarray(np.clip(cut @ _hue_turn(angle).T + np.float32(shade), 0, 255), dtype=np.float32)
 
 
 def _mirrored(places: NDArray[np.int64], side: int) -> NDArray[np.int64]:

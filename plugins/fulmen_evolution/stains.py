@@ -1,10 +1,10 @@
 """Light through two stains: what a slide in haematoxylin and eosin looks like.
 
-Light that passes c units of a stain keeps 10^(-c v) of itself, v being the stain's optical density in red, green and
-blue (Beer and Lambert). Stains multiply, so that densities add up.
+Light that passes c units of a stain keeps 10^(-c v) of itself, v being the stain's optical density in red,
+green and blue (Beer and Lambert). Stains multiply, so that densities add up.
 
-Source: Ruifrok and Johnston, "Quantification of histochemical staining by color deconvolution", Analytical and
-Quantitative Cytology and Histology 23 (2001), for the law and the vectors.
+Source: Ruifrok and Johnston, "Quantification of histochemical staining by color deconvolution", Analytical
+and Quantitative Cytology and Histology 23 (2001), for the law and the vectors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def stain_vectors(generator: np.random.Generator, jitter: float, turn: float = 0
     Args:
         generator: Draws.
         jitter: Standard deviation of each entry, before each vector is made of length 1 again.
-        turn: Share of the way from each stain towards the other, -1 to 1: another laboratory, another scanner.
+        turn: Share of the way from each stain towards the other, -1 to 1: another laboratory, another
+            scanner.
 
     Returns:
         float32, shape (2, 3): haematoxylin, eosin; each of length 1, no entry below 0.01.
@@ -46,4 +47,4 @@ def transmit(amounts: Floats, vectors: Floats) -> Floats:
     Returns:
         float32, shape (height, width, 3), 0 to 245.
     """
-    return np.float32(WHITE) * np.exp(amounts @ (np.float32(-np.log(10.0)) * vectors))
+    return np.asarray(np.float32(WHITE) * np.exp(amounts @ (np.float32(-np.log(10.0)) * vectors)))

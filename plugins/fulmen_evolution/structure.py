@@ -23,10 +23,10 @@ MUTATIONS = {"perturb": 0.4, "add": 0.2, "remove": 0.15, "replace": 0.15, "swap"
 class Structure:
     """Lists of genes: the value of a `Genome`'s ``layers``.
 
-    Whatever it draws, changes or crosses is repaired: layers that cannot stand where they are are cut or left out,
-    and lists that are too short, too long, too large or too slow are refused and made anew. `admits` builds the
-    network on the meta device besides, so that also a stranger's gene that computes its shape wrongly never reaches
-    a worker.
+    Whatever it draws, changes or crosses is repaired: layers that cannot stand where they are are cut or left
+    out, and lists that are too short, too long, too large or too slow are refused and made anew. `admits`
+    builds the network on the meta device besides, so that also a stranger's gene that computes its shape
+    wrongly never reaches a worker.
 
     Args:
         genes: What there is to choose from: a gene of each kind, with whatever options.
@@ -72,7 +72,7 @@ class Structure:
 
     @property
     def width(self) -> int:
-        """Kinds of gene in each part of the depth; depth, parameters, multiply-adds and end size as numbers."""
+        """Kinds of gene in each part of the depth; depth, parameters, multiply-adds and end size."""
         return len(self.classes) * PARTS + 4 * KNOTS
 
     def sample(self, generator: np.random.Generator) -> Value:
@@ -86,13 +86,13 @@ class Structure:
             if (found := self._valid([self._gene(generator) for _ in range(depth)])) is not None:
                 return found
         raise SpaceError(
-            f"no valid network was found in {20 * TRIES} tries: {self.least} to {self.most} layers on images of "
-            f"{self.shape}, at most {self.max_parameters} parameters and {self.max_multiply_adds} multiply-adds; "
-            "expected some: allow more, or other genes"
+            f"no valid network was found in {20 * TRIES} tries: {self.least} to {self.most} layers on images "
+            f"of {self.shape}, at most {self.max_parameters} parameters and {self.max_multiply_adds} "
+            "multiply-adds; expected some: allow more, or other genes"
         )
 
     def mutate(self, value: Value, generator: np.random.Generator) -> Value:
-        """Add, remove, replace or swap layers, or change one option of one; the same value if nothing else fits."""
+        """Add, remove, replace or swap layers, or change an option; the same value if nothing else fits."""
         genes = genes_from(value)
         names, shares = list(MUTATIONS), list(MUTATIONS.values())
         for _ in range(TRIES):
@@ -125,7 +125,7 @@ class Structure:
         return first
 
     def describe(self, value: Value) -> list[tuple[int, float]]:
-        """Return how often each gene stands in each third, and the network's size, as soft one-hot entries."""
+        """Return how often each gene stands in each third, and the network's size, soft one-hot."""
         genes = genes_from(value)
         where = {cls: place for place, cls in enumerate(self.classes)}
         counts = Counter(

@@ -1,8 +1,8 @@
 """Patches in files: PNG images whose label stands in their name or in a table, split by slide.
 
-In the public data a patch is called ``<slide>_..._<label>.png``, its label, 0 or 1, being the last field between
-underscores. A table (CSV) with columns ``path`` and ``label``, and perhaps ``slide`` and ``split`` (train, val or
-test), stands in the place of the names.
+In the public data a patch is called ``<slide>_..._<label>.png``, its label, 0 or 1, being the last field
+between underscores. A table (CSV) with columns ``path`` and ``label``, and perhaps ``slide`` and ``split``
+(train, val or test), stands in the place of the names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class PatchError(Exception):
-    """A file or folder is not what it should be: one line with the file, what was found, expected, the remedy."""
+    """A file or folder is not what it should be: one line, with the file, and the remedy."""
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else "?" for c in message))  # names may hold anything
@@ -86,8 +86,8 @@ def find_patches(folder: Path) -> list[PatchFile]:
         slide, _, label = path.stem.rpartition("_")
         if label not in ("0", "1") or not slide:
             raise PatchError(
-                f"{path}: its name ends in {label!r}; expected _0 or _1 before .png, the label: rename it, or give "
-                "a table."
+                f"{path}: its name ends in {label!r}; expected _0 or _1 before .png, the label: "
+                "rename it, or give a table."
             )
         files.append(PatchFile(path, int(label), slide.partition("_")[0]))
     return files
@@ -101,7 +101,8 @@ def read_table(table: Path, folder: Path) -> list[PatchFile]:
         folder: That relative paths start from.
 
     Raises:
-        PatchError: the file, a column or an image is missing, or a value is not what it should be; names the line.
+        PatchError: the file, a column or an image is missing, or a value is not what it should be; names the
+            line.
     """
     try:
         with table.open(newline="", encoding="utf-8") as file:
@@ -152,8 +153,8 @@ def _check_splits(table: Path, files: Sequence[PatchFile]) -> None:
     for file in files:
         if first.setdefault(file.slide, file.split) != file.split:
             raise PatchError(
-                f"{table}: slide {file.slide} is in {first[file.slide]} and in {file.split}; expected each slide in "
-                "one split, or the test is no test: correct it."
+                f"{table}: slide {file.slide} is in {first[file.slide]} and in {file.split}; expected each "
+                "slide in one split, or the test is no test: correct it."
             )
 
 
@@ -173,13 +174,14 @@ def check_sizes(files: Sequence[PatchFile], crop: int) -> tuple[int, int]:
         size = size or (height, width)
         if (height, width) != size:
             raise PatchError(
-                f"{file.path}: is {width} x {height} pixels; expected {size[1]} x {size[0]} as {files[0].path}: give "
-                "patches of one size."
+                f"{file.path}: is {width} x {height} pixels; expected {size[1]} x {size[0]} as {files[0].path}: "
+                "give patches of one size."
             )
     assert size is not None
     if min(size) < crop:
         raise PatchError(
-            f"{files[0].path}: is {size[1]} x {size[0]} pixels; expected {crop} or more for crop {crop}: lower crop."
+            f"{files[0].path}: is {size[1]} x {size[0]} pixels; expected {crop} or more for crop {crop}: "
+            "lower crop."
         )
     return size
 
@@ -189,8 +191,8 @@ def split_by_slide(
 ) -> dict[str, list[PatchFile]]:
     """Split patches so that no slide is in two parts: as the table says, or at random.
 
-    Slides are taken in an order that depends on the seed and their names alone; the test gets slides until it has
-    its share of the patches, then validation.
+    Slides are taken in an order that depends on the seed and their names alone; the test gets slides until it
+    has its share of the patches, then validation.
 
     Raises:
         PatchError: a part would be empty, or without one of the labels.
@@ -212,7 +214,7 @@ def split_by_slide(
         if labels != {0, 1}:
             found = f"only label {labels.pop()}" if labels else "no patches"
             raise PatchError(
-                f"the part {part} of {len({file.slide for file in files})} slides has {found}; expected both labels "
-                "in each part: give more slides, other shares or another split_seed."
+                f"the part {part} of {len({file.slide for file in files})} slides has {found}; expected both "
+                "labels in each part: give more slides, other shares or another split_seed."
             )
     return parts

@@ -1,10 +1,11 @@
 """Synthetic patches that look like tissue in haematoxylin and eosin, with lymphocytes that were counted.
 
-Synthetic: whatever is measured on them says how methods compare, not how well any of them reads real tissue. A patch
-is positive if it holds two lymphocytes or more, as in the labels of Abousamra et al. (Frontiers in Oncology 2022,
-806603), where a patch is 50 x 50 um at 0.5 um a pixel. One and two are drawn often: they are what is hard. Besides
-lymphocytes (small, round, dark, smooth) there are tumour nuclei (large, pale, with a rim and a texture), spindles
-(long), dead cells (tiny, darkest, in a pink ring) and red blood cells (pink discs without a nucleus).
+Synthetic: whatever is measured on them says how methods compare, not how well any of them reads real tissue.
+A patch is positive if it holds two lymphocytes or more, as in the labels of Abousamra et al. (Frontiers in
+Oncology 2022, 806603), where a patch is 50 x 50 um at 0.5 um a pixel. One and two are drawn often: they are
+what is hard. Besides lymphocytes (small, round, dark, smooth) there are tumour nuclei (large, pale, with a
+rim and a texture), spindles (long), dead cells (tiny, darkest, in a pink ring) and red blood cells (pink
+discs without a nucleus).
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ class _Canvas:
         wobble: float,
         rim: bool = False,
     ) -> None:
-        """Paint an ellipse of a given area with a wobbling outline: r(t) = r (1 + sum_k a_k cos(k t + p_k))."""
+        """Paint an ellipse of a given area, wobbling: r(t) = r (1 + sum_k a_k cos(k t + p_k))."""
         turn = self._draw.uniform(0, np.pi)
         stretch = np.sqrt(aspect)
         rows, columns, dx, dy = self._window(x, y, radius * stretch * (1 + 3 * wobble))

@@ -1,4 +1,4 @@
-"""Synthetic tissue: repeatable, balanced, quick; its counted cells can be seen; the changes keep the label."""
+"""Synthetic tissue: repeatable, balanced, quick; cells that count can be seen; changes keep the label."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from fulmen_evolution.stains import EOSIN, HAEMATOXYLIN, stain_vectors, transmit
 from fulmen_evolution.tissue import POSITIVE, TissueSettings, draw_patch
 
 
-def patch(seed, settings=TissueSettings(), lymphocytes=None):
+PLAIN = TissueSettings()
+
+
+def patch(seed, settings=PLAIN, lymphocytes=None):
     return draw_patch(np.random.default_rng(seed), settings, lymphocytes)
 
 
