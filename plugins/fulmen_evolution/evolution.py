@@ -294,7 +294,7 @@ class SteadyState:
         mine = costs[free]
         if ((others <= mine).all(1) & (others < mine).any(1)).any():
             return
-        beaten = (mine <= others).all(1) & (mine < others).any(1)
+        beaten = np.asarray((mine <= others).all(1) & (mine < others).any(1)).tolist()
         self.archive = [t for t, gone in zip(self.archive, beaten, strict=True) if not gone] + [told]
 
     def _least_infeasible(self) -> list[Told]:

@@ -132,7 +132,7 @@ def improvements(points: Floats, front: Floats, reference: Floats, generator: np
     objectives = points.shape[1]
     if objectives == 1:
         best = min(front.min(initial=np.inf), reference[0])
-        return np.maximum(best - points[:, 0], 0.0)
+        return np.asarray(np.maximum(best - points[:, 0], 0.0))
     if objectives == 2:
         return _plane_improvements(points, front, reference)
     return _estimated_improvements(points, front, reference, generator)

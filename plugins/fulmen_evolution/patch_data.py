@@ -33,7 +33,7 @@ FORMAT = 1  # of the kept file, and of what the generator draws: another number 
 
 
 class _PatchData(LightningDataModule):
-    """Loaders over three splits. Batches: float32 (n, 3, crop, crop) and int64 labels (n,), 1 for lymphocytes."""
+    """Loaders over three splits: float32 (n, 3, crop, crop), int64 labels (n,), 1 for lymphocytes."""
 
     num_classes = 2
     in_channels = 3

@@ -34,7 +34,7 @@ def stain_vectors(generator: np.random.Generator, jitter: float, turn: float = 0
     pure = np.array([HAEMATOXYLIN, EOSIN])
     mixed = (1 - turn) * pure + turn * pure[::-1]
     drawn = np.maximum(mixed + jitter * generator.standard_normal((2, 3)), 0.01)
-    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), dtype=np.float32)
 
 
 def transmit(amounts: Floats, vectors: Floats) -> Floats:

@@ -112,12 +112,16 @@ class LinearSurrogate:
         dense = self.rows.dense()
         gram = dense.T @ dense
         self.lambdas = lambdas
-        self._inverses = {s: np.linalg.inv(gram + s * np.eye(self.rows.size)) for s in dict.fromkeys(lambdas)}
+        self._inverses = {s: _inverse(gram, s) for s in dict.fromkeys(lambdas)}
         self._chosen_at = self.rows.count
 
     def _products(self, targets: Floats) -> tuple[Floats, Floats]:
         dense = self.rows.dense()
         return dense.T @ dense, dense.T @ targets
+
+
+def _inverse(gram: Floats, strength: float) -> Floats:
+    return np.asarray(np.linalg.inv(gram + strength * np.eye(len(gram))), dtype=np.float64)
 
 
 def _tau(targets: Floats, explained: float, strength: float) -> float:

@@ -174,8 +174,8 @@ def check_sizes(files: Sequence[PatchFile], crop: int) -> tuple[int, int]:
         size = size or (height, width)
         if (height, width) != size:
             raise PatchError(
-                f"{file.path}: is {width} x {height} pixels; expected {size[1]} x {size[0]} as {files[0].path}: "
-                "give patches of one size."
+                f"{file.path}: is {width} x {height} pixels; expected {size[1]} x {size[0]} as "
+                f"{files[0].path}: give patches of one size."
             )
     assert size is not None
     if min(size) < crop:

@@ -217,14 +217,15 @@ def _texture(generator: np.random.Generator, size: int, cells: int) -> Floats:
     """Return smooth noise of variance about 1, with so many cells across."""
     coarse = generator.standard_normal((cells, cells), dtype=np.float32)
     spread = _interpolation(size, cells)
-    return np.float32(1.6) * (spread @ coarse @ spread.T)
+    return np.asarray(1.6 * (spread @ coarse @ spread.T), dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=32)
 def _interpolation(size: int, cells: int) -> Floats:
     """Return the matrix of linear interpolation from cells to pixels."""
     place = np.linspace(0, cells - 1, size)
-    return np.maximum(1 - np.abs(place[:, None] - np.arange(cells)), 0).astype(np.float32)
+    weights: Floats = np.maximum(1 - np.abs(place[:, None] - np.arange(cells)), 0).astype(np.float32)
+    return weights
 
 
 @functools.lru_cache(maxsize=32)

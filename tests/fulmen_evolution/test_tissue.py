@@ -11,7 +11,6 @@ from fulmen_evolution.patches import changed, middle
 from fulmen_evolution.stains import EOSIN, HAEMATOXYLIN, stain_vectors, transmit
 from fulmen_evolution.tissue import POSITIVE, TissueSettings, draw_patch
 
-
 PLAIN = TissueSettings()
 
 
