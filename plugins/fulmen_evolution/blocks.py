@@ -74,10 +74,11 @@ class Parallel(Gene):
     Args:
         channels: That it makes, split evenly over the branches (the first get what is left over).
         branches: How many of the four, from the first on; 2 to 4.
-        kernel: Of the second branch (kernel x 1, then 1 x kernel) and of the third (3 at most); odd, an even one
-            is made odd by repair.
+        kernel: Of the second branch (kernel x 1, then 1 x kernel) and of the third (3 at most); odd, an even
+            one is made odd by repair.
 
-    Source: Szegedy et al., "Going deeper with convolutions", CVPR 2015; the factorised kernel is of "Rethinking
+    Source: Szegedy et al., "Going deeper with convolutions", CVPR 2015; the factorised kernel is of
+        "Rethinking
     the Inception architecture", CVPR 2016.
     """
 

@@ -61,7 +61,7 @@ class Domain(Protocol):
         ...
 
     def admits(self, value: Any) -> bool:
-        """Say whether a value that is about to be asked for can be evaluated at all; may take milliseconds."""
+        """Say whether a value, about to be asked for, can be evaluated at all; may take milliseconds."""
         ...
 
     def check(self, value: Any) -> None:

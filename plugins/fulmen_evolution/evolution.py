@@ -3,10 +3,10 @@
 There are no generations: whoever has a free slot asks, whoever has a result tells. After a few random
 individuals, each ask takes one of three ways:
 
-- the surrogate's choice (`surrogate.py`): among the neighbours of the front, and some a step further, the one that would enlarge the
-  front's hypervolume most if the objectives were what a draw from the surrogate's posterior says (Thompson
-  sampling). Individuals in flight count as told what the same draw says of them, so that many children asked
-  at once differ;
+- the surrogate's choice (`surrogate.py`): among the neighbours of the front, and some a step further, the one
+  that would enlarge the front's hypervolume most if the objectives were what a draw from the surrogate's
+  posterior says (Thompson sampling). Individuals in flight count as told what the same draw says of them, so
+  that many children asked at once differ;
 - a random neighbour of a random member of the front, now and then;
 - a child of the population (without a surrogate, always): binary tournaments by rank and crowding, crossover
   perhaps, mutation.
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from fulmen_evolution.features import PairFeatures, SparseRows
 from fulmen_evolution.goals import Goals
 from fulmen_evolution.individual import Individual, Told, individual_line
+from fulmen_evolution.lattice import Lattice, Places
 from fulmen_evolution.pareto import crowding, improvements, non_dominated, ranks
 from fulmen_evolution.space import Genotype, Space
 from fulmen_evolution.surrogate import LinearSurrogate
@@ -60,10 +61,8 @@ class Settings:
         deduplicate: Whether equal individuals are never asked for twice.
         pool: How many neighbours the surrogate looks at, at most.
         draws: How many neighbours of a member are drawn for a key without a short list.
-        distant: How many genotypes two changes away from a member are looked at besides, at most. Without them
-            the search ends where no single change is better.
-        patience: One of these is added after so many results: at the beginning single changes are enough, and
-            among many candidates the boldest draw wins, not the best guess.
+        distant: How many genotypes two changes away from the front are looked at besides. Without them the
+            search ends where no single change is better.
         retries: How often a child that was known already is made anew.
     """
 
@@ -75,8 +74,7 @@ class Settings:
     deduplicate: bool = True
     pool: int = 1024
     draws: int = 8
-    distant: int = 16
-    patience: int = 25
+    distant: int = 200
     retries: int = 100
 
 
@@ -106,6 +104,8 @@ class SteadyState:
         self._model = LinearSurrogate(self._features.size, goals.columns)
         self._costs = np.empty((0, goals.columns))  # of the told, NaN for failures
         self._lines: list[str] = []
+        self._lattice = Lattice(space, self._features) if Lattice.fits(space) else None
+        self._numbers: list[int] = []  # of what was asked for, on a lattice
         self._neighbours = _Neighbours(space, self._features, seed, self.settings)
 
     def ask(self) -> Individual | None:
@@ -122,7 +122,7 @@ class SteadyState:
         genotype, parents, origin = found
         individual = self._individual(self.asked, genotype, parents, origin)
         self.asked += 1
-        self._keys.add(individual.key)
+        self._remember(individual)
         self.flying[individual.id] = individual
         return individual
 
@@ -131,7 +131,8 @@ class SteadyState:
 
         Args:
             id: Of the individual.
-            status: ``ok``, or how it failed. ``ok`` without a finite value for each objective becomes ``nan``.
+            status: ``ok``, or how it failed. ``ok`` without a finite value for each objective becomes
+                ``nan``.
             values: Objective to value.
 
         Raises:
@@ -190,36 +191,50 @@ class SteadyState:
         return list(self._population)
 
     def _from_pool(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
-        rows, genotypes, owners = self._pool(generator)
-        if not genotypes:
-            return None
-        if generator.random() < self.settings.explore:
-            place, origin = int(generator.integers(len(genotypes))), "neighbour"
-        else:
-            place, origin = self._choose(rows, generator), "surrogate"
-        return genotypes[place], (owners[place],), origin
-
-    def _pool(self, generator: np.random.Generator) -> tuple[NDArray[np.int64], list[Genotype], list[int]]:
-        """Return the unknown neighbours of the front: rows of their features, genotypes, whose they are."""
         centres = self.front() or self._least_infeasible()
-        seen: set[str] = set(self._keys) if not self.settings.deduplicate else self._keys
+        near = self._near(centres, generator)
+        far, owners = self._far(centres, generator)
+        if len(near) + len(far) == 0:
+            return None
+        if near and generator.random() < self.settings.explore:
+            place, origin = int(generator.integers(len(near))), "neighbour"
+        else:
+            rows = np.array([row for row, _, _ in near], dtype=np.int64)
+            place, origin = self._choose(rows, far, generator), "surrogate"
+        if place < len(near):
+            _, genotype, owner = near[place]
+            return genotype, (owner,), origin
+        place -= len(near)
+        assert self._lattice
+        return self._lattice.genotype(far[place]), (centres[int(owners[place])].individual.id,), origin
+
+    def _near(self, centres: list[Told], generator: np.random.Generator) -> list[tuple[int, Genotype, int]]:
+        """Return the unknown neighbours of the front: row of the features, genotype, whose it is."""
         found: dict[str, tuple[int, Genotype, int]] = {}
-        epoch = self.asked // EPOCH
         self._neighbours.forget()
-        distant = min(self.settings.distant, len(self.told) // self.settings.patience)
+        # On a lattice those further away are drawn for each ask, all at once.
+        distant = 0 if self._lattice else -(-self.settings.distant // max(len(centres), 1))
         for told in centres:
-            for key, row, genotype in self._neighbours.of(told.individual, epoch, distant):
-                if key not in seen and key not in found:
+            for key, row, genotype in self._neighbours.of(told.individual, self.asked // EPOCH, distant):
+                if key not in self._keys and key not in found:
                     found[key] = (row, genotype, told.individual.id)
         entries = list(found.values())
         if len(entries) > self.settings.pool:
             chosen = generator.permutation(len(entries))[: self.settings.pool]
             entries = [entries[place] for place in chosen.tolist()]
-        rows = np.array([row for row, _, _ in entries], dtype=np.int64)
-        return rows, [genotype for _, genotype, _ in entries], [owner for _, _, owner in entries]
+        return entries
 
-    def _choose(self, rows: NDArray[np.int64], generator: np.random.Generator) -> int:
-        """Return the place of the row that promises most."""
+    def _far(self, centres: list[Told], generator: np.random.Generator) -> tuple[Places, Places]:
+        """Return unknown genotypes two changes away, on a lattice, and the places of their centres."""
+        if self._lattice is None or not centres or not self.settings.distant:
+            return np.empty((0, 0), dtype=np.int64), np.empty(0, dtype=np.int64)
+        middles = np.stack([self._lattice.places(told.individual.genotype) for told in centres])
+        drawn, owners = self._lattice.two_away(middles, self.settings.distant, generator)
+        new = ~np.isin(self._lattice.numbers(drawn), self._numbers)
+        return drawn[new], owners[new]
+
+    def _choose(self, rows: NDArray[np.int64], far: Places, generator: np.random.Generator) -> int:
+        """Return the place of the one that promises most, among near ones and, after them, far ones."""
         scale = self._scale()
         warped = np.log(np.maximum(scale.normal(self._costs), 0.0) + FLOOR)
         worst = np.nanmax(warped, axis=0)
@@ -230,7 +245,10 @@ class SteadyState:
         def believed(products: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.asarray(np.exp(np.clip(products * spread + mean, -50.0, 50.0)) - FLOOR)
 
-        points = believed(self._neighbours.rows.times(weights, rows))
+        products = self._neighbours.rows.times(weights, rows)
+        if self._lattice and len(far):
+            products = np.concatenate([products, self._lattice.times(far, weights)])
+        points = believed(products)
         front = scale.normal(np.array([told.costs for told in self.archive]).reshape(-1, self.goals.columns))
         if self.flying:
             encoded = SparseRows(self._features.size)
@@ -276,7 +294,7 @@ class SteadyState:
         mine = costs[free]
         if ((others <= mine).all(1) & (others < mine).any(1)).any():
             return
-        beaten = (mine <= others).all(1) & (mine < others).any(1)
+        beaten = np.asarray((mine <= others).all(1) & (mine < others).any(1)).tolist()
         self.archive = [t for t, gone in zip(self.archive, beaten, strict=True) if not gone] + [told]
 
     def _least_infeasible(self) -> list[Told]:
@@ -329,22 +347,25 @@ class SteadyState:
         self._model.plan(state["surrogate"])
         for id, genotype, parents, origin, status, costs in told:
             individual = self._individual(id, self.space.genotype(genotype), tuple(parents), origin)
-            self._keys.add(individual.key)
+            self._remember(individual)
             self._take_in(Told(individual, status, None if costs is None else np.array(costs)))
         for id, genotype, parents, origin in flying:
             individual = self._individual(id, self.space.genotype(genotype), tuple(parents), origin)
-            self._keys.add(individual.key)
+            self._remember(individual)
             self.flying[id] = individual
         self.asked = state["asked"]
 
-    def _individual(
-        self, id: int, genotype: Genotype, parents: tuple[int, ...], origin: str
-    ) -> Individual:
+    def _individual(self, id: int, genotype: Genotype, parents: tuple[int, ...], origin: str) -> Individual:
         key = self.space.key(genotype)
         return Individual(id, genotype, key, parents, origin, self.space.overlay(genotype))
 
     def _generator(self, purpose: str, *numbers: int) -> np.random.Generator:
         return keyed(self.seed, purpose, *numbers)
+
+    def _remember(self, individual: Individual) -> None:
+        self._keys.add(individual.key)
+        if self._lattice:
+            self._numbers.append(int(self._lattice.numbers(self._lattice.places(individual.genotype))))
 
     def _refuse(self, key: str) -> None:
         """Never propose again what cannot be evaluated."""

@@ -73,6 +73,20 @@ class PairFeatures:
         found = np.array(places, dtype=np.int64)
         return self._fold(found, self._weights) if self._buckets else (found, self._weights)
 
+    def encode_many(self, places: NDArray[np.int64]) -> Sparse:
+        """Return places and values, shape (n, entries) each, of genotypes of choices.
+
+        Args:
+            places: Of each key's value in its list, shape (n, keys).
+        """
+        first, second = np.array(self._pairs, dtype=np.int64).reshape(-1, 2).T
+        widths = np.array(self._widths, dtype=np.int64)
+        pairs = self._pair_starts[:-1] + places[:, first] * widths[second] + places[:, second]
+        constant = np.zeros((len(places), 1), dtype=np.int64)
+        at = np.concatenate([constant, self._starts[:-1] + places, pairs], axis=1)
+        weights = np.broadcast_to(self._weights, at.shape)
+        return self._fold(at, weights) if self._buckets else (at, weights)
+
     def _fold(self, at: NDArray[np.int64], weights: NDArray[np.float64]) -> Sparse:
         pairs = at >= self._singles
         # Knuth's multiplicative hash: the high bits of a product with 2^32 / golden ratio.
@@ -111,7 +125,9 @@ class SparseRows:
         self.count += 1
         return self.count - 1
 
-    def times(self, weights: NDArray[np.float64], rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    def times(
+        self, weights: NDArray[np.float64], rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the product of rows with weights of shape (size, m): shape (rows, m)."""
         where = slice(0, self.count) if rows is None else rows
         places, values = self._places[where], self._values[where]
@@ -123,7 +139,8 @@ class SparseRows:
         places = self._places[: self.count].ravel()
         weights = self._values[: self.count]
         columns = [
-            np.bincount(places, (weights * column[:, None]).ravel(), minlength=self.size) for column in values.T
+            np.bincount(places, (weights * column[:, None]).ravel(), minlength=self.size)
+            for column in values.T
         ]
         return np.stack(columns, axis=1)
 
@@ -134,5 +151,7 @@ class SparseRows:
     def dense(self) -> NDArray[np.float64]:
         """Return all rows as an array of shape (count, size)."""
         array = np.zeros((self.count, self.size))
-        np.add.at(array, (np.arange(self.count)[:, None], self._places[: self.count]), self._values[: self.count])
+        np.add.at(
+            array, (np.arange(self.count)[:, None], self._places[: self.count]), self._values[: self.count]
+        )
         return array

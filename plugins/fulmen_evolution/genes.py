@@ -1,7 +1,7 @@
 """A gene: one layer of a network as plain data, which knows what it may be, and builds and costs itself.
 
-A gene of your own is a class like those in `convolutions.py`: typed options, the values that search may give them,
-`build` and `shape_after`; `cost`, `repair` and the rest follow, or are overridden.
+A gene of your own is a class like those in `convolutions.py`: typed options, the values that search may give
+them, `build` and `shape_after`; `cost`, `repair` and the rest follow, or are overridden.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Gene(ABC):
         return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": self.options}
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.options == other.options  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.options == other.options
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self.options)))
@@ -139,7 +139,8 @@ def check_word(gene: Gene, name: str, words: Sequence[str]) -> None:
     """
     if getattr(gene, name) not in words:
         raise GeneError(
-            f"gene {type(gene).__name__}: {name} is {getattr(gene, name)!r}; expected one of {', '.join(words)}"
+            f"gene {type(gene).__name__}: {name} is {getattr(gene, name)!r}; "
+            f"expected one of {', '.join(words)}"
         )
 
 

@@ -15,17 +15,18 @@ from fulmen_evolution.genes import Cost, Gene, GeneError, Shape
 class Genome(nn.Module):
     """Layers one after the other, the mean (and maximum) of each channel, a linear layer.
 
-    Maps float images of shape (n, in_channels, *image_size) to scores of shape (n, num_classes). It is an ordinary
+    Maps float images of shape (n, in_channels, *image_size) to scores of shape (n, num_classes). It is an
+    ordinary
     network: what search found is trained, tested and exported without the searcher.
 
     Args:
         layers: The genes, in order.
         in_channels: 1 for gray images, 3 for colour.
         num_classes: Scores per image.
-        image_size: Height and width that the layers are checked against; a size at which all of them still find
-            pixels works as well.
-        maximum: Whether each channel's maximum stands beside its mean: whether something is anywhere in the image
-            shows in it.
+        image_size: Height and width that the layers are checked against; a size at which all of them still
+            find pixels works as well.
+        maximum: Whether each channel's maximum stands beside its mean: whether something is anywhere in the
+            image shows in it.
 
     Raises:
         GeneError: a layer leaves nothing of the image; says which.
@@ -87,7 +88,7 @@ def cost_of(layers: Sequence[Gene], shape: Shape) -> Cost:
 
 
 def runs_on_meta(layers: Sequence[Gene], shape: Shape) -> str | None:
-    """Build the layers and pass a batch through them without memory or arithmetic; say what went wrong, or None."""
+    """Pass a batch through the layers without memory or arithmetic; say what went wrong, or None."""
     try:
         with torch.device("meta"):
             network = Genome(list(layers), shape[0], 2, shape[1:]).eval()

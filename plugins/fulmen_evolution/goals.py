@@ -54,12 +54,13 @@ class Goals:
     Args:
         goals: At least one.
         combine: ``pareto``: each is minimised, whatever the others; a bound is a limit besides.
-            ``weighted``: their weighted sum is minimised. ``bounds``: those without a bound are minimised among
-            the candidates within the bounds.
+            ``weighted``: their weighted sum is minimised. ``bounds``: those without a bound are minimised
+            among the candidates within the bounds.
         weights: Of ``weighted``, by name, in units of 1 / the quantity; missing names weigh 1.
 
     Raises:
-        GoalError: no goal, a name twice, a weight of nothing or without ``weighted``, nothing left to minimise.
+        GoalError: no goal, a name twice, a weight of nothing or without ``weighted``, nothing left to
+            minimise.
     """
 
     def __init__(

@@ -55,8 +55,8 @@ class Normalisation(Gene):
     """Normalisation of its own.
 
     Args:
-        kind: ``batch``; ``group``, over groups of channels (four, or as many as divide); ``response``, the local
-            response normalisation of Krizhevsky et al. (2012), over five channels.
+        kind: ``batch``; ``group``, over groups of channels (four, or as many as divide); ``response``, the
+            local response normalisation of Krizhevsky et al. (2012), over five channels.
     """
 
     ranges = {"kind": ("batch", "group", "response")}
@@ -79,7 +79,7 @@ class Normalisation(Gene):
         return shape
 
     def cost(self, shape: Shape) -> Cost:
-        """Two parameters a channel, but for ``response``; multiplications are not counted, as torch counts."""
+        """Two parameters a channel, but for ``response``; no multiplications, as torch counts."""
         return NOTHING if self.kind == "response" else Cost(2 * shape[0], 0)
 
     def repair(self, shape: Shape) -> Gene:

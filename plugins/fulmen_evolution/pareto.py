@@ -93,8 +93,8 @@ def hypervolume(costs: Floats, reference: Floats) -> float:
         reference: Shape (m,). Points not below it everywhere count nothing.
 
     Returns:
-        The volume, in the product of the costs' units. Exact; for m above 2 by slices of the last objective, in
-        time O(n^(m-1) log n).
+        The volume, in the product of the costs' units. Exact; for m above 2 by slices of the last objective,
+        in time O(n^(m-1) log n).
     """
     inside = costs[(costs < reference).all(1)]
     if not len(inside):
@@ -110,7 +110,8 @@ def hypervolume(costs: Floats, reference: Floats) -> float:
     inside = inside[order]
     heights = np.diff(np.append(inside[:, -1], reference[-1]))
     slices = (
-        hypervolume(inside[: number + 1, :-1], reference[:-1]) * height for number, height in enumerate(heights)
+        hypervolume(inside[: number + 1, :-1], reference[:-1]) * height
+        for number, height in enumerate(heights)
     )
     return float(sum(slices))
 
@@ -131,7 +132,7 @@ def improvements(points: Floats, front: Floats, reference: Floats, generator: np
     objectives = points.shape[1]
     if objectives == 1:
         best = min(front.min(initial=np.inf), reference[0])
-        return np.maximum(best - points[:, 0], 0.0)
+        return np.asarray(np.maximum(best - points[:, 0], 0.0))
     if objectives == 2:
         return _plane_improvements(points, front, reference)
     return _estimated_improvements(points, front, reference, generator)

@@ -29,6 +29,19 @@ def fulmen_components() -> list[fulmen.Component]:
             target="fulmen_evolution.genome:Genome",
             summary="The network that a list of genes stands for; what a search of structures finds.",
         ),
+        fulmen.Component(
+            kind="data",
+            name="synthetic_til",
+            target="fulmen_evolution.patch_data:SyntheticTIL",
+            summary="Synthetic H&E-like patches: two lymphocytes or more, or fewer.",
+        ),
+        fulmen.Component(
+            kind="data",
+            name="til_patches",
+            target="fulmen_evolution.patch_data:TILPatches",
+            summary="Real patches in PNG files, labels in their names or in a table, split by slide.",
+            extra="vision",
+        ),
         *(
             fulmen.Component(kind="gene", name=name, target=f"fulmen_evolution.{target}", summary=summary)
             for name, target, summary in _GENES

@@ -24,16 +24,16 @@ class Evolution(fulmen.Searcher):
 
     Usable without Lightning, on whatever can be evaluated::
 
-        evolution = Evolution({"op": ["conv", "skip"], "width": [16, 32]}, {"accuracy": "max", "latency": "min"})
-        while (candidate := evolution.ask()) is not None:
+        evolution = Evolution({"op": ["conv", "skip"], "width": [16, 32]}, {"accuracy": "max", "latency":
+        "min"}) while (candidate := evolution.ask()) is not None:
             accuracy, latency = look_up(candidate.overlay["op"], candidate.overlay["width"])
             evolution.tell(candidate, fulmen.Evaluation({"accuracy": accuracy, "latency": latency}))
 
     Args:
         space: Dotted key of the config to its values: a list of choices, or ``{"linear": [low, high]}``, or
             ``log``, ``integer``, ``log_integer`` in its place. None: ``structures`` are all.
-        objectives: Name to ``max`` or ``min``, or a list of mappings or Objectives with name, mode and bound. In
-            a search, the config's ``objectives``.
+        objectives: Name to ``max`` or ``min``, or a list of mappings or Objectives with name, mode and bound.
+            In a search, the config's ``objectives``.
         seed: Of all that is drawn.
         combine: ``pareto`` minimises each objective, whatever the others, within their bounds; ``weighted``
             their weighted sum; ``bounds`` those without a bound among the candidates within the bounds.
@@ -44,8 +44,8 @@ class Evolution(fulmen.Searcher):
         crossover: The share of children with two parents; of use without a surrogate.
         surrogate: Whether a model of the objectives chooses among the neighbours of the front.
         deduplicate: Whether equal candidates are never asked for twice.
-        structures: Dotted key of the config, such as ``model.init_args.network.init_args.layers``, to the lists of
-            genes that it may be set to.
+        structures: Dotted key of the config, such as ``model.init_args.network.init_args.layers``, to the
+            lists of genes that it may be set to.
 
     Raises:
         UserError: the space or the objectives are not what they should be.
@@ -80,7 +80,9 @@ class Evolution(fulmen.Searcher):
             surrogate=surrogate,
             deduplicate=deduplicate,
         )
-        self.algorithm = SteadyState(_space(space, structures), _goals(objectives, combine, weights), seed, settings)
+        self.algorithm = SteadyState(
+            _space(space, structures), _goals(objectives, combine, weights), seed, settings
+        )
 
     def ask(self) -> fulmen.Candidate | None:
         """Return the next candidate; None once no other can be found."""
@@ -119,7 +121,9 @@ class Evolution(fulmen.Searcher):
         try:
             self.algorithm.load(state)
         except (EvolutionError, SpaceError) as error:
-            raise ConfigError(f"searcher: {error}; give the search the space and seed it began with.") from error
+            raise ConfigError(
+                f"searcher: {error}; give the search the space and seed it began with."
+            ) from error
 
     def front(self) -> list[Told]:
         """Return the feasible candidates that no other beats in everything, with their costs."""
@@ -167,7 +171,9 @@ class Random(fulmen.Searcher):
             if not (known and self.deduplicate) and self.space.admits(genotype):
                 id, self._ids = self._ids, self._ids + 1
                 overlay = self.space.overlay(genotype)
-                return fulmen.Candidate(id, overlay, seed=_training_seed(self.seed, id), note={"origin": "random"})
+                return fulmen.Candidate(
+                    id, overlay, seed=_training_seed(self.seed, id), note={"origin": "random"}
+                )
         return None
 
     def tell(self, candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> None:
@@ -186,8 +192,8 @@ class Random(fulmen.Searcher):
         for name, expected in (("keys", list(self.space.keys)), ("seed", self.seed)):
             if state[name] != expected:
                 raise ConfigError(
-                    f"searcher: state: {name} is {state[name]!r}; expected {expected!r}: give the search the space "
-                    "and seed it began with."
+                    f"searcher: state: {name} is {state[name]!r}; expected {expected!r}: "
+                    "give the search the space and seed it began with."
                 )
         self.drawn, self._ids = state["drawn"], state["ids"]
         if self.deduplicate:

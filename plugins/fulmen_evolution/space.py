@@ -150,7 +150,9 @@ def _parse_domain(entry: Any) -> Domain:
         domain: Domain = entry
         return domain
     if not isinstance(entry, Mapping) or len(entry) != 1:
-        raise SpaceError(f"{entry!r}; expected a list of choices, or one of {', '.join(KINDS)} with its values")
+        raise SpaceError(
+            f"{entry!r}; expected a list of choices, or one of {', '.join(KINDS)} with its values"
+        )
     ((kind, values),) = entry.items()
     if kind not in KINDS:
         raise SpaceError(f"there is no kind of range {kind!r}; expected one of {', '.join(KINDS)}")

@@ -23,10 +23,10 @@ MUTATIONS = {"perturb": 0.4, "add": 0.2, "remove": 0.15, "replace": 0.15, "swap"
 class Structure:
     """Lists of genes: the value of a `Genome`'s ``layers``.
 
-    Whatever it draws, changes or crosses is repaired: layers that cannot stand where they are are cut or left out,
-    and lists that are too short, too long, too large or too slow are refused and made anew. `admits` builds the
-    network on the meta device besides, so that also a stranger's gene that computes its shape wrongly never reaches
-    a worker.
+    Whatever it draws, changes or crosses is repaired: layers that cannot stand where they are are cut or left
+    out, and lists that are too short, too long, too large or too slow are refused and made anew. `admits`
+    builds the network on the meta device besides, so that also a stranger's gene that computes its shape
+    wrongly never reaches a worker.
 
     Args:
         genes: What there is to choose from: a gene of each kind, with whatever options.
@@ -56,9 +56,13 @@ class Structure:
             raise SpaceError("genes: there is none; expected one or more")
         self.classes = list(dict.fromkeys(type(gene) for gene in genes))
         if len(input_shape) != 3 or min(input_shape) < 1:
-            raise SpaceError(f"input_shape is {input_shape}; expected channels, height and width, 1 or more each")
+            raise SpaceError(
+                f"input_shape is {input_shape}; expected channels, height and width, 1 or more each"
+            )
         if len(depth) != 2 or not 1 <= depth[0] <= depth[1]:
-            raise SpaceError(f"depth is {depth}; expected the least and the greatest number of layers, from 1 on")
+            raise SpaceError(
+                f"depth is {depth}; expected the least and the greatest number of layers, from 1 on"
+            )
         self.shape: Shape = (input_shape[0], input_shape[1], input_shape[2])
         self.least, self.most = depth
         self.limits = self._limits(limits or {})
@@ -68,7 +72,7 @@ class Structure:
 
     @property
     def width(self) -> int:
-        """Kinds of gene in each part of the depth; depth, parameters, multiply-adds and end size as numbers."""
+        """Kinds of gene in each part of the depth; depth, parameters, multiply-adds and end size."""
         return len(self.classes) * PARTS + 4 * KNOTS
 
     def sample(self, generator: np.random.Generator) -> Value:
@@ -82,13 +86,13 @@ class Structure:
             if (found := self._valid([self._gene(generator) for _ in range(depth)])) is not None:
                 return found
         raise SpaceError(
-            f"no valid network was found in {20 * TRIES} tries: {self.least} to {self.most} layers on images of "
-            f"{self.shape}, at most {self.max_parameters} parameters and {self.max_multiply_adds} multiply-adds; "
-            "expected some: allow more, or other genes"
+            f"no valid network was found in {20 * TRIES} tries: {self.least} to {self.most} layers on images "
+            f"of {self.shape}, at most {self.max_parameters} parameters and {self.max_multiply_adds} "
+            "multiply-adds; expected some: allow more, or other genes"
         )
 
     def mutate(self, value: Value, generator: np.random.Generator) -> Value:
-        """Add, remove, replace or swap layers, or change one option of one; the same value if nothing else fits."""
+        """Add, remove, replace or swap layers, or change an option; the same value if nothing else fits."""
         genes = genes_from(value)
         names, shares = list(MUTATIONS), list(MUTATIONS.values())
         for _ in range(TRIES):
@@ -121,7 +125,7 @@ class Structure:
         return first
 
     def describe(self, value: Value) -> list[tuple[int, float]]:
-        """Return how often each gene stands in each third, and the network's size, as soft one-hot entries."""
+        """Return how often each gene stands in each third, and the network's size, soft one-hot."""
         genes = genes_from(value)
         where = {cls: place for place, cls in enumerate(self.classes)}
         counts = Counter(
@@ -167,7 +171,9 @@ class Structure:
         named = {cls.__name__: cls for cls in self.classes}
         for name, ranges in limits.items():
             if name not in named:
-                raise SpaceError(f"limits: {name!r} is no gene of this structure; there are {', '.join(named)}")
+                raise SpaceError(
+                    f"limits: {name!r} is no gene of this structure; there are {', '.join(named)}"
+                )
             try:
                 check_limits(named[name], ranges)
             except ValueError as error:
@@ -219,4 +225,3 @@ class Structure:
     def _idle(gene: Gene, shape: Shape) -> bool:
         """Whether a second such layer right after the first is a no-op or nearly: costs and shape tell."""
         return gene.shape_after(shape) == shape and gene.cost(shape).multiply_adds == 0
-

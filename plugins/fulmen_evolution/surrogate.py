@@ -45,7 +45,7 @@ class LinearSurrogate:
         return {"chosen_at": self._chosen_at, "lambdas": list(self.lambdas)}
 
     def plan(self, state: Mapping[str, Any]) -> None:
-        """Choose as the ``state`` did when as many rows are there: what is drawn then is the same to the bit."""
+        """Choose as the ``state`` did, at as many rows: what is drawn then is the same to the bit."""
         if state["chosen_at"]:
             self._planned = (int(state["chosen_at"]), [float(value) for value in state["lambdas"]])
 
@@ -86,7 +86,7 @@ class LinearSurrogate:
             b = projected[:, number]
             explained = float(b @ inverse @ b)
             tau = _tau(targets[:, number], explained, strength)
-            # Its mean is the posterior's, its covariance lambda tau^2 A^-1 (Papandreou and Yuille, NIPS 2010).
+            # Mean and covariance are the posterior's (Papandreou and Yuille, NIPS 2010).
             drawn[:, number] = inverse @ (
                 b + np.sqrt(strength) * tau * shaken[:, number] + strength * tau * prior[:, number]
             )
@@ -112,12 +112,16 @@ class LinearSurrogate:
         dense = self.rows.dense()
         gram = dense.T @ dense
         self.lambdas = lambdas
-        self._inverses = {s: np.linalg.inv(gram + s * np.eye(self.rows.size)) for s in dict.fromkeys(lambdas)}
+        self._inverses = {s: _inverse(gram, s) for s in dict.fromkeys(lambdas)}
         self._chosen_at = self.rows.count
 
     def _products(self, targets: Floats) -> tuple[Floats, Floats]:
         dense = self.rows.dense()
         return dense.T @ dense, dense.T @ targets
+
+
+def _inverse(gram: Floats, strength: float) -> Floats:
+    return np.asarray(np.linalg.inv(gram + strength * np.eye(len(gram))), dtype=np.float64)
 
 
 def _tau(targets: Floats, explained: float, strength: float) -> float:

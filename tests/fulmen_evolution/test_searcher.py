@@ -46,7 +46,9 @@ def test_the_ten_lines_of_the_docs_find_the_whole_front():
     while (c := e.ask()) is not None:
         e.tell(c, table(c.overlay))
 
-    values = [table({"op1": a, "op2": b, "width": w}).values for a in COST for b in COST for w in SPACE["width"]]
+    values = [
+        table({"op1": a, "op2": b, "width": w}).values for a in COST for b in COST for w in SPACE["width"]
+    ]
     costs = np.array([(-v["accuracy"], v["latency"]) for v in values])
     best = {tuple(row) for row in costs[non_dominated(costs)]}
     assert {tuple(told.costs) for told in e.front()} == best
@@ -158,9 +160,13 @@ def test_bounds_keep_the_front_feasible_and_turn_an_objective_into_a_constraint(
 def test_weights_make_one_objective():
     search = Evolution(SPACE, GOALS, combine="weighted", weights={"accuracy": 100.0})
     drive(search, 36)
-    best = min(latency - 100 * accuracy for accuracy, latency in
-               ((table(t.individual.overlay).values["accuracy"], table(t.individual.overlay).values["latency"])
-                for t in search.algorithm.told))
+    best = min(
+        latency - 100 * accuracy
+        for accuracy, latency in (
+            (table(t.individual.overlay).values["accuracy"], table(t.individual.overlay).values["latency"])
+            for t in search.algorithm.told
+        )
+    )
 
     assert [told.costs[0] for told in search.front()] == [pytest.approx(best)]
 
@@ -236,8 +242,10 @@ def test_bad_arguments_are_refused_in_one_line(arguments, told):
 
 @pytest.mark.parametrize("make", [Evolution, Random], ids=lambda make: make.__name__)
 def test_the_state_of_another_space_or_seed_is_refused(make):
-    arguments = [(space, GOALS, seed) if make is Evolution else (space, seed)
-                 for space, seed in ((SPACE, 0), (SPACE, 1), ({"other": [1, 2]}, 0))]
+    arguments = [
+        (space, GOALS, seed) if make is Evolution else (space, seed)
+        for space, seed in ((SPACE, 0), (SPACE, 1), ({"other": [1, 2]}, 0))
+    ]
     state = make(*arguments[0]).state_dict()
     for other in arguments[1:]:
         with pytest.raises(fulmen.UserError, match="give the search the space and seed it began with"):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from fulmen_evolution.domains import SpaceError
+from fulmen_evolution.features import PairFeatures, SparseRows
+from fulmen_evolution.lattice import Lattice
 from fulmen_evolution.space import parse_space
 
 SPACE = {
@@ -105,6 +107,31 @@ def test_bad_spaces_are_refused_by_key(config, told):
 
 def test_values_of_another_space_are_refused():
     space = parse_space({"a": [1, 2], "b": {"integer": [0, 3]}})
-    for values, told in (([1], "1 values"), ([3, 0], "a: 3 is not one"), ([1, 4], "b: 4"), ([1, True], "b: True")):
+    for values, told in (
+        ([1], "1 values"),
+        ([3, 0], "a: 3 is not one"),
+        ([1, 4], "b: 4"),
+        ([1, True], "b: True"),
+    ):
         with pytest.raises(SpaceError, match=told):
             space.genotype(values)
+
+
+@pytest.mark.parametrize("levels", [3, 12])
+def test_a_lattice_does_at_once_what_the_space_does_one_by_one(levels):
+    """With 3 levels each pair has its own feature; with 12 they share some by hash."""
+    space = parse_space({name: [f"{name}{level}" for level in range(levels)] for name in "abcd"} | {"e": [1]})
+    features, generator = PairFeatures(space.widths), np.random.default_rng(0)
+    lattice = Lattice(space, features)
+    centres = [space.sample(generator) for _ in range(3)]
+    drawn, owners = lattice.two_away(np.stack([lattice.places(c) for c in centres]), 300, generator)
+    weights = generator.normal(size=(features.size, 2))
+    rows = SparseRows(features.size)
+    for row, owner in zip(drawn, owners.tolist(), strict=True):
+        genotype = lattice.genotype(row)
+        rows.append(features.encode(space.describe(genotype)))
+        assert sum(a != b for a, b in zip(genotype, centres[owner], strict=True)) == 2
+
+    np.testing.assert_allclose(lattice.times(drawn, weights), rows.times(weights), atol=1e-12)
+    np.testing.assert_allclose(rows.times(weights), rows.dense() @ weights, atol=1e-12)
+    assert len(set(lattice.numbers(drawn).tolist())) == len({lattice.genotype(row) for row in drawn})

@@ -27,7 +27,9 @@ SHAPE = (3, 32, 20)
 
 
 def structure(**options):
-    return Structure(**{"genes": [gene() for gene in GENES], "input_shape": SHAPE, "depth": (2, 9), **options})
+    return Structure(
+        **{"genes": [gene() for gene in GENES], "input_shape": SHAPE, "depth": (2, 9), **options}
+    )
 
 
 def torchs_shapes(genes, shape):

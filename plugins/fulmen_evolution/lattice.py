@@ -1,0 +1,75 @@
+"""Genotypes of choices alone as rows of whole numbers: many at once, where one by one would take too long."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fulmen_evolution.domains import Choice
+from fulmen_evolution.features import PairFeatures
+from fulmen_evolution.space import Genotype, Space
+
+Places = NDArray[np.int64]
+
+
+class Lattice:
+    """A space whose keys are all choices.
+
+    Args:
+        space: Of choices alone; see `fits`.
+        features: Of its genotypes.
+    """
+
+    def __init__(self, space: Space, features: PairFeatures) -> None:
+        self._space, self._features = space, features
+        self._counts: Places = np.array(space.widths, dtype=np.int64)
+        self._radix: Places = np.concatenate([[1], np.cumprod(self._counts[:-1])]).astype(np.int64)
+        self._free = np.flatnonzero(self._counts > 1)
+
+    @staticmethod
+    def fits(space: Space) -> bool:
+        """Say whether all keys are choices, two of them real ones, and 62 bits number all genotypes."""
+        choices = [domain for domain in space.domains if isinstance(domain, Choice)]
+        many = sum(domain.count > 1 for domain in choices)
+        return len(choices) == len(space.domains) and many > 1 and math.prod(space.widths) < 1 << 62
+
+    def places(self, genotype: Genotype) -> Places:
+        """Return the place of each value in its list: int64, shape (keys,)."""
+        return np.array([entries[0][0] for entries in self._space.describe(genotype)], dtype=np.int64)
+
+    def numbers(self, places: Places) -> Places:
+        """Return a number for each row, equal only for equal rows."""
+        return places @ self._radix
+
+    def genotype(self, places: Places) -> Genotype:
+        """Return the genotype of a row."""
+        pairs = zip(self._space.domains, places.tolist(), strict=True)
+        return tuple(domain.values[place] for domain, place in pairs if isinstance(domain, Choice))
+
+    def two_away(self, centres: Places, count: int, generator: np.random.Generator) -> tuple[Places, Places]:
+        """Draw genotypes that differ from a centre in two keys.
+
+        Args:
+            centres: Shape (n, keys).
+            count: How many.
+            generator: Draws.
+
+        Returns:
+            The genotypes, shape (count, keys), and which centre each is of, shape (count,).
+        """
+        owners = generator.integers(len(centres), size=count)
+        drawn = centres[owners]
+        first = generator.integers(len(self._free), size=count)
+        second = (first + generator.integers(1, len(self._free), size=count)) % len(self._free)
+        rows = np.arange(count)
+        for chosen in (self._free[first], self._free[second]):
+            step = generator.integers(1, self._counts[chosen])
+            drawn[rows, chosen] = (drawn[rows, chosen] + step) % self._counts[chosen]
+        return drawn, owners
+
+    def times(self, places: Places, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the products of the rows' features with weights of shape (size, m): shape (rows, m)."""
+        at, values = self._features.encode_many(places)
+        return np.stack([(column[at] * values).sum(1) for column in weights.T], axis=1)
