@@ -98,11 +98,15 @@ def workers(count: int = 10_000) -> dict[str, Any]:
     start = time.perf_counter()
     study = search(engine, Climber(), Budget(None, 2.0))
     seconds, told = time.perf_counter() - start, len(study.told())
-    return {
-        "efficiency": 1 - engine.idle / (count * engine.now),
-        "results": told,
-        "committed_per_second": told / seconds,
-    }
+    return {"efficiency": 1 - engine.idle / (count * engine.now), "results": told, "seconds": seconds}
+
+
+def throughput() -> dict[str, Any]:
+    """Results committed a second where there are always more than the loop can take."""
+    engine = SimulatedEngine(10_000, compute, median=0.5, charged=True)
+    start = time.perf_counter()
+    told = len(search(engine, Climber(), Budget(10_000)).told())
+    return {"committed_per_second": told / (time.perf_counter() - start)}
 
 
 def new_workers() -> dict[str, Any]:
@@ -187,7 +191,7 @@ def _spin() -> None:
 BARS = [
     ("commit", "median_ms", "ask + tell + commit at 1,000 individuals, ms", "<=", 2.0),
     ("workers", "efficiency", "10,000 simulated workers: efficiency", ">=", 0.95),
-    ("workers", "committed_per_second", "results committed a second", ">=", 500.0),
+    ("throughput", "committed_per_second", "results committed a second", ">=", 500.0),
     ("new_workers", "further_s", "a further worker is ready after, s", "<=", 0.3),
     ("asynchronous", "efficiency", "8 sleeping processes: efficiency", ">=", 0.95),
     ("latency", "coefficient_of_variation", "latency beside a busy neighbour: CV", "<=", 0.05),
@@ -197,7 +201,7 @@ BARS = [
 
 def main() -> None:
     """Measure, print and write."""
-    measured = {f.__name__: f() for f in (commit, workers, new_workers, asynchronous, latency)}
+    measured = {f.__name__: f() for f in (commit, workers, throughput, new_workers, asynchronous, latency)}
     measured["machine"] = {
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
