@@ -12,7 +12,12 @@ VERSION = 1
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE state (key TEXT, position INTEGER, value TEXT NOT NULL, PRIMARY KEY (key, position)) WITHOUT ROWID;
+CREATE TABLE state (
+    key TEXT,
+    position INTEGER,
+    value TEXT NOT NULL,
+    PRIMARY KEY (key, position)
+) WITHOUT ROWID;
 CREATE TABLE candidates (
     id INTEGER PRIMARY KEY,
     overlay TEXT NOT NULL,
