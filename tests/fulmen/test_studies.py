@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -142,9 +141,11 @@ def test_searches_of_other_objectives_cannot_be_compared(searches, run_fulmen):
 
 
 def test_it_imports_neither_torch_nor_lightning(searches):
-    code = "import sys; from fulmen.__main__ import main; main(['studies', 'list']); print({'torch', 'lightning'} & set(sys.modules))"
-    said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
+    code = (
+        "import sys; from fulmen.__main__ import main; main(['studies', 'list', 'runs']);"
+        "print({'torch', 'lightning'} & set(sys.modules))"
     )
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=searches)
 
     assert said.stdout.splitlines()[-1] == "set()"

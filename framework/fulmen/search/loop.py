@@ -70,7 +70,7 @@ class SearchLoop:
         self.make_task, self.objectives, self.budget, self.seed = make_task, tuple(objectives), budget, seed
         self.clock, self.watch, self.should_stop = clock, watch, should_stop
         self.in_flight: dict[str, Candidate] = {}
-        if (state := study.get("searcher")) is not None:
+        if (state := study.state()) is not None:
             searcher.load_state_dict(state)
         self.waiting = deque(study.pending())  # asked for and not told: the first to run, as they were
         self.asked = study.counts()["asked"]
@@ -153,7 +153,7 @@ class SearchLoop:
         return candidate
 
     def _save_state(self, transaction: Transaction) -> None:
-        transaction.set("searcher", self.searcher.state_dict())
+        transaction.set_state(self.searcher.state_dict())
         transaction.set("seconds", self.seconds)
 
     def _dispatch(self, candidate: Candidate) -> None:

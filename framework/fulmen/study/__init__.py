@@ -3,6 +3,7 @@
 store.py    Study: the file, its transactions, what they hold
 schema.py   the tables, and whether a file is a study
 rows.py     candidates and evaluations to rows and back
+state.py    a searcher's state in rows
 export.py   to CSV, Parquet and Optuna
 """
 

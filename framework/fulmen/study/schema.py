@@ -12,6 +12,12 @@ VERSION = 1
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE state (
+    key TEXT,
+    position INTEGER,
+    value TEXT NOT NULL,
+    PRIMARY KEY (key, position)
+) WITHOUT ROWID;
 CREATE TABLE candidates (
     id INTEGER PRIMARY KEY,
     overlay TEXT NOT NULL,
@@ -33,7 +39,7 @@ CREATE TABLE results (
 CREATE TABLE finals (key TEXT PRIMARY KEY, candidate INTEGER NOT NULL, result TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_OWN = {"meta", "candidates", "results", "finals"}
+_OWN = {"meta", "state", "candidates", "results", "finals"}
 
 
 def create(connection: sqlite3.Connection) -> None:

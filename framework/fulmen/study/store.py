@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fulmen.artifacts import make_folder, write_artifact
 from fulmen.errors import ArtifactError, UserError
 from fulmen.searching import Candidate, Evaluation
 from fulmen.study import rows, schema
+from fulmen.study.state import Known, Statement, changes, restored
 
 NAME = "study.sqlite"
 RESERVE = 256 << 10  # bytes that are given back when the disk is full, for what has just finished
@@ -42,8 +43,9 @@ class Transaction:
     once more: the searcher has been told by then and cannot be told again.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self.statements: list[tuple[str, tuple[Any, ...]]] = []
+    def __init__(self, now: Callable[[], float], known: Known | None) -> None:
+        self.statements: list[Statement] = []
+        self.known = known
         self._now = now
 
     def ask(self, candidate: Candidate) -> None:
@@ -57,6 +59,11 @@ class Transaction:
     def set(self, key: str, value: Any) -> None:
         """Set one of the study's own values: plain data."""
         self.statements.append((_META, (key, rows.dump(value))))
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set the searcher's state: plain data."""
+        statements, self.known = changes(self.known, state)
+        self.statements += statements
 
     def final(self, key: str, candidate: int, result: Any) -> None:
         """Add the result of a final training of a candidate: plain data."""
@@ -76,6 +83,7 @@ class Study:
         self, connection: sqlite3.Connection, path: Path, now: Callable[[], float] = time.time
     ) -> None:
         self.connection, self.path, self._now = connection, path, now
+        self._known: Known | None = None
 
     @classmethod
     def open(cls, folder: Path, identity: str) -> Study:
@@ -136,11 +144,13 @@ class Study:
         Raises:
             ArtifactError: the disk is full or fails.
         """
-        transaction = Transaction(self._now)
+        transaction = Transaction(self._now, self._known)
+        self._known = None  # should this one fail, nobody knows
         yield transaction
         self.connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         try:
             self._commit(transaction)
+            self._known = transaction.known
         except sqlite3.OperationalError as error:
             if not _is_of_disk(error):
                 raise
@@ -167,6 +177,11 @@ class Study:
         """Return one of the study's own values, or None."""
         row = self.connection.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
+
+    def state(self) -> dict[str, Any] | None:
+        """Return the searcher's state, or None if none was written."""
+        rows_ = self._rows("SELECT key, position, value FROM state ORDER BY key, position")
+        return restored((str(key), int(position), str(value)) for key, position, value in rows_)
 
     def pending(self) -> list[Candidate]:
         """Return what was asked for and not told, in the order of asking."""

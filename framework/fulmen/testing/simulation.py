@@ -157,7 +157,7 @@ def check(study: Study, searcher: Climber, history: History, events: int) -> Non
     _require(sorted(ids) == list(range(events)), f"{events} evaluations, told were {len(ids)}")
     _require(not study.pending(), "something that was asked for was never told")
     _require((searcher.asked, searcher.told) == (events, events), f"the searcher was told {searcher.told}")
-    _require(study.get("searcher") == searcher.state_dict(), "the study has another state than the searcher")
+    _require(study.state() == searcher.state_dict(), "the study has another state than the searcher")
     for one in told:
         came = history.finished.get(f"candidate-{one.candidate.id}", [])
         _require(bool(came), f"candidate {one.candidate.id} was told and never finished")

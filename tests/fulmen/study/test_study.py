@@ -28,10 +28,10 @@ def fill(study, count, first=0):
                     id, {"model.lr": 0.1 * id}, (id - 1,), {"trainer.max_epochs": 2}, id + 7, {"k": [1]}
                 )
             )
-            transaction.set("searcher", {"asked": id + 1})
+            transaction.set_state({"asked": id + 1})
         with study.transaction() as transaction:
             transaction.tell(id, Evaluation({"loss": math.nan if id == 1 else 1.0 / (id + 1)}, seconds=0.5))
-            transaction.set("searcher", {"told": id + 1})
+            transaction.set_state({"told": id + 1})
 
 
 def test_what_goes_in_comes_out(study):
@@ -48,7 +48,7 @@ def test_what_goes_in_comes_out(study):
     assert math.isnan(told[1].evaluation.values["loss"])
     assert study.pending() == [Candidate(3, {"x": ["a", None]})]
     assert study.counts() == {"asked": 4, "ok": 3}
-    assert study.get("searcher") == {"told": 3}
+    assert study.state() == {"told": 3}
     assert study.finals() == {"0/1": {"test": 0.5}}
 
 
@@ -58,10 +58,10 @@ def test_a_transaction_is_all_or_nothing(study):
         transaction.tell(0, Evaluation())
         raise RuntimeError("the searcher did not like it")
     with pytest.raises(sqlite3.IntegrityError), study.transaction() as transaction:  # noqa: PT012
-        transaction.set("searcher", "changed")
+        transaction.set_state({"told": "changed"})
         transaction.tell(0, Evaluation())  # told before
 
-    assert study.get("searcher") == {"told": 1}
+    assert study.state() == {"told": 1}
     assert study.counts() == {"asked": 1, "ok": 1}
 
 

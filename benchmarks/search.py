@@ -1,0 +1,221 @@
+"""What the search's own machinery costs: commits, ten thousand workers, new workers, latencies.
+
+    python benchmarks/search.py            # writes benchmarks/results/search.json and prints a table
+
+Each line stands beside its bar. Nothing is trained here.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+from fulmen.costs.interleaved import interleaved_ratio
+from fulmen.engines.processes import ProcessesEngine
+from fulmen.search.budget import Budget
+from fulmen.search.loop import SearchLoop
+from fulmen.searching import Task
+from fulmen.study import Study
+from fulmen.testing.climber import Climber, bowl
+from fulmen.testing.simulated import SimulatedEngine
+
+RESULTS = Path(__file__).parent / "results" / "search.json"
+
+
+class Remembers(Climber):
+    """A searcher whose state holds each individual, as an evolution's does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.archive: list[str] = []
+
+    def tell(self, candidate: Any, evaluation: Any) -> None:
+        """Keep a line of JSON."""
+        super().tell(candidate, evaluation)
+        self.archive.append(json.dumps([candidate.id, dict(candidate.overlay), dict(evaluation.values)]))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of them."""
+        return {**super().state_dict(), "archive": self.archive}
+
+
+def search(engine: Any, searcher: Any, budget: Budget, times: list[float] | None = None) -> Study:
+    """Run a search whose candidates cost nothing; note the time of each result."""
+    study = Study.open(Path(tempfile.mkdtemp()), "benchmark")
+
+    def watch(step: Any) -> None:
+        if step is not None and times is not None:
+            times.append(time.perf_counter())
+
+    SearchLoop(
+        searcher,
+        study,
+        engine,
+        lambda candidate, key: Task(key, "simulated:bowl", (dict(candidate.overlay),)),
+        ["loss", "cost"],
+        budget,
+        clock=engine.clock,
+        watch=watch,
+    ).run()
+    return study
+
+
+def compute(task: Task) -> dict[str, Any]:
+    """Return the result of a task."""
+    return bowl(task.arguments[0]["x"], task.arguments[0]["y"])
+
+
+def commit() -> dict[str, Any]:
+    """Time of ask, tell and commit at a thousand individuals: 200 results, one at a time."""
+    times: list[float] = []
+    search(SimulatedEngine(2, compute), Remembers(), Budget(1_200), times)
+    durations = np.diff(times[1_000:]) * 1e3
+    folder = tempfile.mkdtemp()
+    with open(f"{folder}/sync", "wb") as file:  # noqa: PTH123
+        start = time.perf_counter()
+        for _ in range(100):
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+        sync = (time.perf_counter() - start) * 10
+    return {"median_ms": float(np.median(durations)), "of_which_one_sync_ms": sync}
+
+
+def workers(count: int = 10_000) -> dict[str, Any]:
+    """Efficiency of many simulated workers, the loop's own time being charged to the false clock."""
+    engine = SimulatedEngine(count, compute, sigma=0.6, charged=True)
+    start = time.perf_counter()
+    study = search(engine, Climber(), Budget(None, 2.0))
+    seconds, told = time.perf_counter() - start, len(study.told())
+    return {"efficiency": 1 - engine.idle / (count * engine.now), "results": told, "seconds": seconds}
+
+
+def throughput() -> dict[str, Any]:
+    """Results committed a second where there are always more than the loop can take."""
+    engine = SimulatedEngine(10_000, compute, median=0.5, charged=True)
+    start = time.perf_counter()
+    told = len(search(engine, Climber(), Budget(10_000)).told())
+    return {"committed_per_second": told / (time.perf_counter() - start)}
+
+
+def new_workers() -> dict[str, Any]:
+    """Seconds until a further worker has answered its first task."""
+    engine = ProcessesEngine(workers=1, tasks_per_worker=1)
+    times = []
+    for number in range(8):
+        start = time.perf_counter()
+        engine.submit(Task(f"t{number}", "fulmen.testing.tasks:pid"))
+        while not engine.poll(1.0):
+            pass
+        times.append(time.perf_counter() - start)
+    engine.close()
+    return {"first_s": times[0], "further_s": statistics.median(times[1:])}
+
+
+def asynchronous() -> dict[str, Any]:
+    """The share of the time that eight processes sleep for a task, none of them waiting for another."""
+    engine = ProcessesEngine(workers=8)
+    random = np.random.default_rng(0)
+    seconds = (1.0 * np.exp(0.3 * random.standard_normal(120))).tolist()
+    for number in range(8):
+        engine.submit(Task(f"warm{number}", "time:sleep", (0.5,)))
+    left = 8
+    while left:
+        left -= len(engine.poll(1.0))
+    start, number, slept = time.perf_counter(), 0, 0.0
+    running: dict[str, float] = {}
+    while time.perf_counter() - start < 20.0:
+        while len(running) < 8:
+            running[f"t{number}"] = time.perf_counter()
+            engine.submit(Task(f"t{number}", "time:sleep", (seconds[number % 120],)))
+            number += 1
+        for outcome in engine.poll(1.0):
+            running.pop(outcome.key)
+            slept += seconds[int(outcome.key[1:]) % 120]
+    end = time.perf_counter()
+    slept += sum(end - since for since in running.values())
+    engine.close()
+    return {"efficiency": slept / 8 / (end - start), "tasks": number}
+
+
+def latency(neighbours: int = 1) -> dict[str, Any]:
+    """How well latency ratios repeat beside busy processes."""
+    torch.set_num_threads(1)
+    inputs = torch.zeros(1, 3, 32, 32)
+
+    def forward(width: int) -> Any:
+        network = torch.nn.Sequential(torch.nn.Conv2d(3, width, 3), torch.nn.Conv2d(width, width, 3))
+
+        def run() -> None:
+            with torch.inference_mode():
+                network(inputs)
+
+        return run
+
+    def measure(width: int) -> float:
+        return interleaved_ratio(forward(width), reference, most_seconds=5.0, clock=time.thread_time).ratio
+
+    reference = forward(16)
+    busy = [multiprocessing.get_context("fork").Process(target=_spin) for _ in range(neighbours)]
+    for process in busy:
+        process.start()
+    try:
+        repeated = [measure(32) for _ in range(10)]
+        widths = [4, 6, 8, 12, 16, 24, 32, 48, 64, 96]
+        passes = [[measure(width) for width in widths] for _ in range(2)]
+    finally:
+        for process in busy:
+            process.kill()
+    return {
+        "coefficient_of_variation": float(np.std(repeated) / np.mean(repeated)),
+        "rank_agreement": float(spearmanr(*passes).statistic),
+    }
+
+
+def _spin() -> None:
+    while True:
+        sum(range(1000))
+
+
+BARS = [
+    ("commit", "median_ms", "ask + tell + commit at 1,000 individuals, ms", "<=", 2.0),
+    ("workers", "efficiency", "10,000 simulated workers: efficiency", ">=", 0.95),
+    ("throughput", "committed_per_second", "results committed a second", ">=", 500.0),
+    ("new_workers", "further_s", "a further worker is ready after, s", "<=", 0.3),
+    ("asynchronous", "efficiency", "8 sleeping processes: efficiency", ">=", 0.95),
+    ("latency", "coefficient_of_variation", "latency beside a busy neighbour: CV", "<=", 0.05),
+    ("latency", "rank_agreement", "latency: rank agreement of two passes", ">=", 0.98),
+]
+
+
+def main() -> None:
+    """Measure, print and write."""
+    measured = {f.__name__: f() for f in (commit, workers, throughput, new_workers, asynchronous, latency)}
+    measured["machine"] = {
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
+    for group, key, label, sign, bar in BARS:
+        value = measured[group][key]
+        holds = value <= bar if sign == "<=" else value >= bar
+        print(f"{label:<48} {value:>9.3f}  {sign} {bar:<6g} {'holds' if holds else 'MISSED'}")
+    sync = measured["commit"]["of_which_one_sync_ms"]
+    print(f"one sync of this disk takes {sync:.2f} ms; the load is {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
