@@ -66,6 +66,4 @@ def opponent_row(result: OpponentResult, graph: np.ndarray, q: float) -> MethodR
     chosen = None
     if result.p_values is not None:
         chosen = np.nan_to_num(benjamini_hochberg(result.p_values), nan=1.0) <= q
-    return method_row(
-        result.method, result.test, result.score, chosen, graph, result.seconds, result.note
-    )
+    return method_row(result.method, result.test, result.score, chosen, graph, result.seconds, result.note)

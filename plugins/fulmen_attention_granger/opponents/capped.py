@@ -17,8 +17,8 @@ import numpy as np
 
 from fulmen_attention_granger.opponents.catalog import OPPONENTS, run
 from fulmen_attention_granger.opponents.result import OpponentResult
-from fulmen_attention_granger.recordings import RecordingError
 
+REFUSED = "refused: "  # a note that begins so tells why a method cannot work here
 _TRIALS, _RESULT = "trials.npz", "result.npz"
 _REFUSED = 2  # exit status of a method that refuses the data; its message is then on the last line
 # One thread, so that the seconds of methods can be compared.
@@ -37,13 +37,14 @@ def run_capped(
         seconds: Of wall-clock time, imports included.
 
     Returns:
-        Its result; without scores and with the note "not finished in X s" where the time was up, or
-        the reason why it cannot work on these data.
+        Its result. Without scores, and with a note, where the time was up ("not finished in X s"), the
+        method refuses these data, or what it needs is not installed ("refused: why").
 
     Raises:
-        RecordingError: the method refuses the data, or what it needs is not installed.
+        KeyError: there is no such opponent.
         RuntimeError: it failed; with its last lines.
     """
+    test = _test_of(name)
     with tempfile.TemporaryDirectory(prefix="fulmen-opponent-") as folder:
         file = Path(folder) / _TRIALS
         np.savez(file, allow_pickle=False, **{f"trial{k}": trial for k, trial in enumerate(trials)})
@@ -55,9 +56,10 @@ def run_capped(
             )
         except subprocess.TimeoutExpired:
             note = f"not finished in {seconds:g} s"
-            return OpponentResult(name, _test_of(name), None, None, seconds, 0, note)
+            return OpponentResult(name, test, None, None, seconds, 0, note)
         if ended.returncode == _REFUSED:
-            raise RecordingError(ended.stderr.strip().splitlines()[-1])
+            reason = ended.stderr.strip().splitlines()[-1]
+            return OpponentResult(name, test, None, None, 0.0, 0, f"{REFUSED}{reason}")
         if ended.returncode != 0:
             tail = " | ".join(ended.stderr.strip().splitlines()[-3:])
             raise RuntimeError(f"{name} ended with status {ended.returncode}: {tail}")
@@ -81,7 +83,7 @@ def _load(path: Path) -> OpponentResult:
             method=str(held["method"]),
             test=str(held["test"]),
             score=held["score"],
-            p_values=held["p_values"] if "p_values" in held else None,
+            p_values=held.get("p_values"),
             seconds=float(held["seconds"]),
             lags=int(held["lags"]),
             note=str(held["note"]),

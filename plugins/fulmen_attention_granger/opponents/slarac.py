@@ -39,7 +39,9 @@ def slarac(trials: Sequence[np.ndarray], lags: int = 3, draws: int = DRAWS, seed
     past, now = lagged(standardised(trials), lags)
     rows, _, variables = past.shape
     if rows <= variables + 1:
-        raise ValueError(f"{rows} rows without gaps for {variables + 1} coefficients: expected more than that")
+        raise ValueError(
+            f"{rows} rows without gaps for {variables + 1} coefficients: expected more than that"
+        )
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, variables])))
     total = np.zeros((lags, variables, variables))  # lag, source, target
     sizes = np.unique(np.maximum(1, np.array([0.3, 0.5, 0.7, 0.9, 1.0]) * rows).astype(int))

@@ -25,6 +25,7 @@ STEPS = 2  # of the past, own and others'
 ROUNDS = 3  # of weighting
 RIDGE = 1e-9  # of the mean square of a column: a neuron that never fires has no column at all
 FEWEST_SPIKES = 3
+FLOOR = 1e-3  # of squared residuals, in variances of the quiet potential: tiny ones are luck
 TEST = "test of a source's spikes given all others' spikes and the target's own past (weighted, linear)"
 
 
@@ -33,7 +34,7 @@ def spike_regression(trials: Sequence[np.ndarray]) -> OpponentResult:
 
     Args:
         trials: Each (time, variables), membrane potentials, fluorescence or anything with events; NaN
-            where missing: steps that touch a gap are left out.
+            where missing: steps in a gap of the target are left out, a gap of a source counts as no spike.
 
     Returns:
         The larger of two absolute t values, its p value Bonferroni's for two; where potentials are not
@@ -42,13 +43,13 @@ def spike_regression(trials: Sequence[np.ndarray]) -> OpponentResult:
     """
     start = time.process_time()
     clipped = peaks_are_clipped(trials)
-    events = [detect(trial, clipped) for trial in trials]
-    spikes = np.concatenate([_past_spikes(event.fired) for event in events])
+    fired_in = [detect(trial, clipped) for trial in trials]
+    spikes = np.concatenate([_past_spikes(fired) for fired in fired_in])
     variables = len(clipped)
     score, p = np.zeros((variables, variables)), np.ones((variables, variables))
     for target in np.flatnonzero(clipped):
         own = np.concatenate([_past_values(trial[:, target]) for trial in trials])
-        quiet = np.concatenate([_all_quiet(event.quiet[:, target]) for event in events])
+        quiet = np.concatenate([_quiet(fired[:, target]) for fired in fired_in])
         rows = quiet & np.isfinite(own).all(axis=1)
         if rows.sum() < 2 * STEPS * variables:
             continue
@@ -63,7 +64,7 @@ def spike_regression(trials: Sequence[np.ndarray]) -> OpponentResult:
         p[target, others] = np.minimum(1.0, STEPS * 2 * stats.t.sf(strongest, free))
     unseen = np.flatnonzero(~clipped)
     if len(unseen):
-        score[unseen], p[unseen] = trains_on_trains([event.fired for event in events], unseen)
+        score[unseen], p[unseen] = trains_on_trains(fired_in, unseen)
     lags = STEPS if clipped.all() else SPANS[-1]
     return OpponentResult("spike_regression", TEST, score, p, time.process_time() - start, lags)
 
@@ -78,10 +79,10 @@ def _past_values(values: np.ndarray) -> np.ndarray:
     return np.stack([values[STEPS - lag : len(values) - lag] for lag in range(STEPS + 1)], axis=1)
 
 
-def _all_quiet(quiet: np.ndarray) -> np.ndarray:
-    """Return the rows that are quiet, and so are the two steps before."""
-    calm: np.ndarray = np.all([quiet[STEPS - lag : len(quiet) - lag] for lag in range(STEPS + 1)], axis=0)
-    return calm
+def _quiet(fired: np.ndarray) -> np.ndarray:
+    """Return the rows in which the neuron did not fire, nor in the two steps before."""
+    quiet: np.ndarray = ~np.any([fired[STEPS - lag : len(fired) - lag] for lag in range(STEPS + 1)], axis=0)
+    return quiet
 
 
 def _weighted_t(own: np.ndarray, fired: np.ndarray) -> tuple[np.ndarray, int]:
@@ -99,7 +100,7 @@ def _weighted_t(own: np.ndarray, fired: np.ndarray) -> tuple[np.ndarray, int]:
         residual = now - x @ coefficients
         used = weight
         # Of log variance, a quadratic in the own last value: it rises towards the threshold.
-        curve = np.polynomial.Polynomial.fit(last, np.log(residual**2 + 1e-6), 2)
+        curve = np.polynomial.Polynomial.fit(last, np.log(residual**2 + FLOOR), 2)
         weight = np.exp(-np.clip(curve(last), -12.0, 6.0))
     free = len(now) - x.shape[1]
     variance = (used * residual**2).sum() / free

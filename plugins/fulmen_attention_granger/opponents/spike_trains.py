@@ -50,7 +50,7 @@ def trains_on_trains(fired: Sequence[np.ndarray], targets: np.ndarray) -> tuple[
 
 
 def _counts(fired: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return spikes in each span of the past, (rows, spans, variables), and those of now, (rows, variables)."""
+    """Return spikes in each span of the past, (rows, spans, variables), and of now, (rows, variables)."""
     longest = SPANS[-1]
     total = np.concatenate([np.zeros((1, fired.shape[1])), np.cumsum(fired, axis=0)])
     rows = np.arange(longest, len(fired))

@@ -18,10 +18,10 @@ from fulmen_attention_granger.recordings import RecordingError
 TESTS = {
     "pcmci_parcorr": "partial correlation given the parents found first (linear)",
     "pcmci_robust_parcorr": "partial correlation of normal scores given the parents found first (monotone)",
-    "pcmci_gpdc": "distance correlation of Gaussian-process residuals given the parents found first (nonlinear)",
+    "pcmci_gpdc": "distance correlation of Gaussian-process residuals given the first parents (nonlinear)",
 }
 ALPHA = 0.2  # of the first stage, tigramite's default: generous, for a missed parent biases the second
-MISSING = 987654.0  # tigramite wants a number in place of NaN; checked to be no value of the data
+MISSING = 1.2345678912345e77  # tigramite wants a number in place of NaN: none that anybody records
 
 
 def pcmci(method: str, trials: Sequence[np.ndarray], lags: int = 3) -> OpponentResult:
@@ -45,13 +45,17 @@ def pcmci(method: str, trials: Sequence[np.ndarray], lags: int = 3) -> OpponentR
 
         test = _test(method)
     except ImportError as error:
+        missing = (error.name or "one of them").partition(".")[0]
         raise RecordingError(
-            f"{method} needs tigramite, scikit-learn and dcor ({error.name} is not installed): "
+            f"{method} needs tigramite, scikit-learn and dcor ({missing} is not installed): "
             "pip install 'fulmen[attention_granger]'"
         ) from error
     start = time.process_time()
     filled = {number: np.nan_to_num(trial, nan=MISSING) for number, trial in enumerate(trials)}
-    frame = DataFrame(filled, analysis_mode="multiple", missing_flag=MISSING)
+    if len(trials) == 1:
+        frame = DataFrame(filled[0], missing_flag=MISSING)
+    else:
+        frame = DataFrame(filled, analysis_mode="multiple", missing_flag=MISSING)
     found = PCMCI(frame, test, verbosity=0).run_pcmci(tau_max=lags, pc_alpha=ALPHA)
     # tigramite's arrays are (source, target, lag), lag 0 first; the latter is not a cause here.
     score = np.abs(found["val_matrix"][:, :, 1:]).max(axis=2).T

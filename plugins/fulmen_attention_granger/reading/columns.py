@@ -79,7 +79,6 @@ def equal_step(where: str, times: np.ndarray) -> float:
         row = int(wrong[0]) if len(wrong) else int(np.flatnonzero(steps <= 0)[0])
         raise RecordingError(
             f"{where}: the time goes from {times[row]:g} to {times[row + 1]:g} after row {row + 1}, the "
-            f"usual step is {step:g}; expected equal steps upwards: resample, and leave cells empty where a row "
-            "is missing."
+            f"usual step is {step:g}; expected equal steps upwards: resample, and leave lost rows empty."
         )
     return step

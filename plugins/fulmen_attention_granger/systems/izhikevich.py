@@ -31,7 +31,7 @@ class Neurons:
 def draw_neurons(inhibitory: np.ndarray, seed: int) -> Neurons:
     """Draw the parameters of excitatory and inhibitory neurons.
 
-    With r uniform on [0, 1]: a excitatory neuron has a = .02, c = -65 + 15 r^2, d = 8 - 6 r^2; an
+    With r uniform on [0, 1]: an excitatory neuron has a = .02, c = -65 + 15 r^2, d = 8 - 6 r^2; an
     inhibitory one a = .02 + .08 r, c = -65, d = 2; b = -.1 in both.
 
     Args:

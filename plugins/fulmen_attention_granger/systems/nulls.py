@@ -39,7 +39,7 @@ def _shift(x: np.ndarray, seed: int) -> np.ndarray:
     samples, variables = x.shape
     generator = stream(seed, "nulls", "shifts")
     ramp = np.linspace(1.0, 3.0, samples)
-    grows: np.ndarray = generator.random(variables) < 0.5
+    grows = np.less(generator.random(variables), 0.5)
     scaled = x * np.where(grows, ramp[:, None], ramp[::-1, None])
     spread = scaled.std(axis=0)
     for variable in range(variables):
