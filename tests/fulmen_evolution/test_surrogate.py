@@ -1,4 +1,4 @@
-"""Draws from the surrogate against the posterior in closed form, and its rank-one steps against a fresh inverse."""
+"""Draws from the surrogate against the closed form, its rank-one steps against a fresh inverse."""
 
 from __future__ import annotations
 
