@@ -172,21 +172,23 @@ def test_only_those_allowed_are_loaded(make_plugin, monkeypatch):
 
 
 def test_a_kind_of_ones_own_is_open_to_others(make_plugin):
-    make_plugin("a_user", offers("fulmen.Component('gene', 'helix', 'fulmen_fulmen_a_user:Helix', '')"))
-    make_plugin("opener", offers("fulmen.Kind('gene', 'fulmen_fulmen_opener:Gene', '')", hook="fulmen_kinds"))
+    make_plugin("a_user", offers("fulmen.Component('molecule', 'helix', 'fulmen_fulmen_a_user:Helix', '')"))
+    make_plugin(
+        "opener", offers("fulmen.Kind('molecule', 'fulmen_fulmen_opener:Gene', '')", hook="fulmen_kinds")
+    )
 
-    assert host().kinds["gene"].base == "fulmen_fulmen_opener:Gene"
-    assert [component.name for _, component in host().components("gene")] == ["helix"]
+    assert host().kinds["molecule"].base == "fulmen_fulmen_opener:Gene"
+    assert [component.name for _, component in host().components("molecule")] == ["helix"]
 
 
 def test_a_component_of_an_unknown_kind_is_left_out_alone(make_plugin):
-    make_plugin("user", offers("fulmen.Component('gene', 'helix', 'a:Helix', '')", callback()))
+    make_plugin("user", offers("fulmen.Component('molecule', 'helix', 'a:Helix', '')", callback()))
 
     plugin = host().plugins["user"]
 
     assert [component.name for component in plugin.components] == ["greet"]
     (line,) = [line for line in host().faults if "'user'" in line]
-    assert "'helix' is of the kind 'gene', which no plugin opens" in line
+    assert "'helix' is of the kind 'molecule', which no plugin opens" in line
 
 
 @pytest.mark.parametrize(

@@ -301,6 +301,10 @@ def test_a_components_module_is_imported_when_it_is_named(third_party, tmp_path)
     modules = set(done.stderr.split())
     assert "fulmen_good.parts" in modules
     assert {m for m in modules if not m.startswith("fulmen_good")} == {
+        "fulmen_attention_granger",
+        "fulmen_attention_granger.plugin",
+        "fulmen_evolution",
+        "fulmen_evolution.plugin",
         "fulmen_vision",
         "fulmen_vision.plugin",
         "fulmen_zero_space_ecc",

@@ -58,7 +58,7 @@ WRONG = {
     "no npz": (("simulate", "a.csv", *NETWORK), "simulate: to is 'a.csv'; expected a file that ends in .npz"),
     "an unknown data": (
         ("simulate", "a.npz", "--data=lorenz97"),
-        "no data is called 'lorenz97'; did you mean 'lorenz96'",
+        "no data is called 'lorenz97'; did you mean",
     ),
     "an option out of range": (
         ("simulate", "a.npz", "--data=lorenz96", "--data.variables=3"),

@@ -6,11 +6,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fulmen.testing import DataConformance, NetworkConformance, PluginConformance
+from fulmen.testing import DataConformance, NetworkConformance, PluginConformance, SearcherConformance
 
 
 class TestPlugin(PluginConformance):
     plugin = "evolution"
+
+
+SPACE = {"model.init_args.width": [4, 8, 16, 32], "lr": {"log": [0.001, 0.1]}, "op": ["a", "b", "c"]}
+
+
+class TestEvolution(SearcherConformance):
+    component = "evolution.evolution"
+    init_args = {"space": SPACE, "objectives": {"loss": "min"}, "initial": 6}
+
+
+class TestRandom(SearcherConformance):
+    component = "evolution.random"
+    init_args = {"space": SPACE}
 
 
 class TestGenome(NetworkConformance):

@@ -80,7 +80,9 @@ def _optuna(told: Sequence[Told], objectives: Sequence[Objective], path: Path, n
     try:
         import optuna
     except ImportError as error:
-        raise UserError(f"{path}: a study of Optuna's needs the extra 'optuna': pip install 'fulmen[optuna]'") from error
+        raise UserError(
+            f"{path}: a study of Optuna's needs the extra 'optuna': pip install 'fulmen[optuna]'"
+        ) from error
     if path.exists():
         raise UserError(f"{path}: exists; give another name.")
     optuna.logging.set_verbosity(logging.WARNING)
