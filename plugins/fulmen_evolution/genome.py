@@ -16,8 +16,7 @@ class Genome(nn.Module):
     """Layers one after the other, the mean (and maximum) of each channel, a linear layer.
 
     Maps float images of shape (n, in_channels, *image_size) to scores of shape (n, num_classes). It is an
-    ordinary
-    network: what search found is trained, tested and exported without the searcher.
+    ordinary network: what search found is trained, tested and exported without the searcher.
 
     Args:
         layers: The genes, in order.

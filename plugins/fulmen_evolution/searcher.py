@@ -24,8 +24,9 @@ class Evolution(fulmen.Searcher):
 
     Usable without Lightning, on whatever can be evaluated::
 
-        evolution = Evolution({"op": ["conv", "skip"], "width": [16, 32]}, {"accuracy": "max", "latency":
-        "min"}) while (candidate := evolution.ask()) is not None:
+        space = {"op": ["conv", "skip"], "width": [16, 32]}
+        evolution = Evolution(space, {"accuracy": "max", "latency": "min"})
+        while (candidate := evolution.ask()) is not None:
             accuracy, latency = look_up(candidate.overlay["op"], candidate.overlay["width"])
             evolution.tell(candidate, fulmen.Evaluation({"accuracy": accuracy, "latency": latency}))
 
