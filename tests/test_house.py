@@ -25,6 +25,7 @@ PUBLIC = {
     *("Analyzer", "AnalysisContext", "Report", "new_figure"),
     *("Searcher", "Candidate", "Evaluation", "Objective", "Engine", "Task", "Outcome"),
     *("UserError", "write_artifact", "load_checkpoint", "progress", "keyed_generator"),
+    "ResumableLoader",
 }
 
 # The modules of a plugin that may know Lightning and fulmen; all others are algorithms.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fulmen.hookspecs import Component as Component
     from fulmen.hookspecs import Kind as Kind
     from fulmen.hookspecs import hookimpl as hookimpl
+    from fulmen.loading import ResumableLoader as ResumableLoader
     from fulmen.progressing import progress as progress
     from fulmen.runner import Runner as Runner
     from fulmen.searching import Candidate as Candidate
@@ -48,6 +49,7 @@ __getattr__, __dir__, __all__ = table_of_contents(
         "Objective": "fulmen.searching",
         "Outcome": "fulmen.searching",
         "Report": "fulmen.analysis.report",
+        "ResumableLoader": "fulmen.loading",
         "Runner": "fulmen.runner",
         "Searcher": "fulmen.searching",
         "Task": "fulmen.searching",

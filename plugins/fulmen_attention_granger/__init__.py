@@ -7,7 +7,7 @@ reading/            files as recordings, each fault in one line
 systems/            simulated systems whose graph is known
 opponents/          other people's tests on the same arrays, in one form
 scoring.py, score_intervals.py   how right a ranking or a choice of edges is
-forecast_windows.py, resumable_loading.py   windows for a forecaster, which cross no border
+forecast_windows.py   windows for a forecaster, which cross no border
 
 Adapters: data/ (the data modules) and commands.py; plugin.py names them.
 """

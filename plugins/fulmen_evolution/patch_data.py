@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
-from torch.utils.data import RandomSampler
+from torch.utils.data import DataLoader
 
 import fulmen
 from fulmen.errors import ConfigError, DataError
-from fulmen_evolution.patches import EpochOrder, PatchDataset, PatchLoader, Source
+from fulmen_evolution.patches import PatchDataset, Source
 from fulmen_evolution.til_files import (
     FileSource,
     PatchError,
@@ -67,35 +67,30 @@ class _PatchData(LightningDataModule):
         if not self._sources:
             self._sources = self.read()
 
-    def train_dataloader(self) -> PatchLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Return the shuffled training batches, changed at random if ``augment``."""
-        seed = torch.initial_seed()
-        data = PatchDataset(self._sources["train"], self.crop, seed if self.augment else None, self._epoch)
-        order = RandomSampler(data) if self.trainer is None else EpochOrder(data, seed, self._epoch)
-        return self._loader(data, order)
+        seed = torch.initial_seed() if self.augment else None
+        data = PatchDataset(self._sources["train"], self.crop, seed, self._epoch)
+        return self._loader(data, shuffle=True)
 
-    def val_dataloader(self) -> PatchLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation batches, always the same."""
         return self._loader(PatchDataset(self._sources["val"], self.crop))
 
-    def test_dataloader(self) -> PatchLoader:
+    def test_dataloader(self) -> DataLoader[Any]:
         """Return the test batches, always the same."""
         return self._loader(PatchDataset(self._sources["test"], self.crop))
 
-    def predict_dataloader(self) -> PatchLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """Return the test batches: ``predict`` gives their probabilities in this order."""
         return self.test_dataloader()
 
     def _epoch(self) -> int:
         return self.trainer.current_epoch if self.trainer else 0
 
-    def _loader(self, data: PatchDataset, order: RandomSampler | None = None) -> PatchLoader:
-        return PatchLoader(
-            data,
-            batch_size=self.batch_size,
-            sampler=order,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+    def _loader(self, data: PatchDataset, shuffle: bool = False) -> DataLoader[Any]:
+        return fulmen.ResumableLoader.of(
+            self, data, batch_size=self.batch_size, num_workers=self.num_workers, shuffle=shuffle
         )
 
 

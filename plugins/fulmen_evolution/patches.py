@@ -7,14 +7,14 @@ flips, brightness by at most 20 levels, hue by at most 10 degrees, a shift by at
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import Dataset
 
 BRIGHTNESS = 20.0
 HUE = 10.0
@@ -81,35 +81,6 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_asked": None}  # a loading process need not ask, and cannot
-
-
-class PatchLoader(DataLoader[tuple[Tensor, Tensor]]):
-    """Tells its `PatchDataset` which epoch begins."""
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        # A generator: at the first batch, when Lightning has counted the epoch.
-        self.dataset.begin_epoch()  # type: ignore[attr-defined]
-        yield from super().__iter__()
-
-
-class EpochOrder(RandomSampler):
-    """An order that depends on seed and epoch alone, so that a resumed run sees the same batches.
-
-    A RandomSampler, since Lightning puts its distributed one in the place of those.
-
-    Args:
-        dataset: What is sampled.
-        seed: Of the order.
-        epoch: Gives the epoch.
-    """
-
-    def __init__(self, dataset: PatchDataset, seed: int, epoch: Callable[[], int]) -> None:
-        super().__init__(dataset)
-        self._seed, self._asked = seed, epoch
-
-    def __iter__(self) -> Iterator[int]:
-        entropy = np.random.SeedSequence([self._seed, self._asked()])
-        return iter(np.random.Generator(np.random.Philox(entropy)).permutation(self.num_samples).tolist())
 
 
 def middle(patch: NDArray[np.uint8], crop: int) -> NDArray[np.uint8]:

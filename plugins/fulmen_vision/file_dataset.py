@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 
 from fulmen_vision.class_folders import LabelledFiles, open_image
 from fulmen_vision.crops import middle_crop, random_crop, uniforms
-from fulmen_vision.loading import ResumableLoader
 
 
 class FileDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -66,12 +65,3 @@ class FileDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_current_epoch": None}  # a loading process need not ask, and cannot
-
-
-class FileLoader(ResumableLoader):
-    """Tells its `FileDataset` which epoch begins."""
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        # A generator: at the first batch, not before, as ResumableLoader does.
-        self.dataset.begin_epoch()  # type: ignore[attr-defined]
-        yield from super().__iter__()

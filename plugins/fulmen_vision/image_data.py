@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from lightning.pytorch import LightningDataModule
-from torch.utils.data import RandomSampler
+from typing import Any
 
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+import fulmen
 from fulmen.errors import ConfigError, DataError
 from fulmen_vision.format_error import FormatError
+from fulmen_vision.image_dataset import ImageDataset
 from fulmen_vision.labelled_images import LabelledImages, Splits, check_same_size, count_classes
-from fulmen_vision.loading import EpochSampler, ImageDataset, ResumableLoader
 from fulmen_vision.normalisation import channel_moments
 from fulmen_vision.splits import stratified_sample
 
@@ -124,33 +126,23 @@ class ImageData(LightningDataModule):
         self.setup()
         return self._sets[split]
 
-    def train_dataloader(self) -> ResumableLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Return the shuffled training batches."""
-        data = self.dataset("train")
-        if self.trainer is None:
-            return self._loader(data, RandomSampler(data))
-        return self._loader(data, EpochSampler(data, torch.initial_seed(), self._current_epoch))
+        return self._loader(self.dataset("train"), shuffle=True)
 
-    def val_dataloader(self) -> ResumableLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation batches, always in the same order."""
         return self._loader(self.dataset("val"))
 
-    def test_dataloader(self) -> ResumableLoader:
+    def test_dataloader(self) -> DataLoader[Any]:
         """Return the test batches, always in the same order."""
         return self._loader(self.dataset("test"))
 
-    def predict_dataloader(self) -> ResumableLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """Return the test batches: ``predict`` gives their probabilities in this order."""
         return self.test_dataloader()
 
-    def _current_epoch(self) -> int:
-        return self.trainer.current_epoch if self.trainer else 0
-
-    def _loader(self, data: ImageDataset, sampler: RandomSampler | None = None) -> ResumableLoader:
-        return ResumableLoader(
-            data,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+    def _loader(self, data: ImageDataset, shuffle: bool = False) -> DataLoader[Any]:
+        return fulmen.ResumableLoader.of(
+            self, data, batch_size=self.batch_size, num_workers=self.num_workers, shuffle=shuffle
         )

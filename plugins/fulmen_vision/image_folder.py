@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import RandomSampler
+from torch.utils.data import DataLoader
 
+import fulmen
 from fulmen.errors import ConfigError, DataError, PluginError
 from fulmen_vision.class_folders import LabelledFiles, class_names, find_files, read_class_list
-from fulmen_vision.file_dataset import FileDataset, FileLoader
+from fulmen_vision.file_dataset import FileDataset
 from fulmen_vision.format_error import FormatError
 from fulmen_vision.image_data import ImageData
 from fulmen_vision.splits import stratified_sample
@@ -155,17 +156,13 @@ class ImageFolder(ImageData):
             raise ConfigError("data: train is null, so that there are no training images: name their folder.")
         return self._files[split]
 
-    def _loader(self, data: Any, sampler: RandomSampler | None = None) -> FileLoader:
-        return _Loader(
-            data,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+    def _loader(self, data: Any, shuffle: bool = False) -> DataLoader[Any]:
+        return _Loader.of(
+            self, data, batch_size=self.batch_size, num_workers=self.num_workers, shuffle=shuffle
         )
 
 
-class _Loader(FileLoader):
+class _Loader(fulmen.ResumableLoader):
     """Makes the user's error of a file that cannot be decoded, in whichever process."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from lightning.pytorch import LightningDataModule
-from torch.utils.data import RandomSampler
+from typing import Any
 
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+import fulmen
 from fulmen.errors import ConfigError, DataError
 from fulmen_attention_granger.forecast_windows import WindowDataset, window_datasets
 from fulmen_attention_granger.reading.checks import check
 from fulmen_attention_granger.recordings import RecordingError, Recordings
-from fulmen_attention_granger.resumable_loading import EpochSampler, ResumableLoader
 
 
 class SeriesData(LightningDataModule):
@@ -107,35 +108,29 @@ class SeriesData(LightningDataModule):
         self.setup()
         return self._windows[split]
 
-    def train_dataloader(self) -> ResumableLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Return the shuffled training batches."""
-        windows = self.windows("train")
-        if self.trainer is None:
-            return self._loader(windows, RandomSampler(windows))
-        return self._loader(windows, EpochSampler(windows, torch.initial_seed(), self._current_epoch))
+        return self._loader("train", shuffle=True)
 
-    def val_dataloader(self) -> ResumableLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation batches in the order of time."""
-        return self._loader(self.windows("val"))
+        return self._loader("val")
 
-    def test_dataloader(self) -> ResumableLoader:
+    def test_dataloader(self) -> DataLoader[Any]:
         """Return the test batches in the order of time."""
-        return self._loader(self.windows("test"))
+        return self._loader("test")
 
-    def predict_dataloader(self) -> ResumableLoader:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """Return the test batches: ``predict`` gives their forecasts in this order."""
         return self.test_dataloader()
 
-    def _current_epoch(self) -> int:
-        return self.trainer.current_epoch if self.trainer else 0
-
-    def _loader(self, windows: WindowDataset, sampler: RandomSampler | None = None) -> ResumableLoader:
-        return ResumableLoader(
-            windows,
+    def _loader(self, split: str, shuffle: bool = False) -> DataLoader[Any]:
+        return fulmen.ResumableLoader.of(
+            self,
+            self.windows(split),
             batch_size=self.batch_size,
-            sampler=sampler,
             num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            shuffle=shuffle,
         )
 
 

@@ -1,28 +1,39 @@
-"""The training order depends on seed and epoch alone, and a loader goes on where a checkpoint left it."""
+"""The order depends on seed and epoch alone, and a loader goes on where a checkpoint left it."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
+from lightning.pytorch import LightningDataModule, seed_everything
+from torch.utils.data import Dataset, RandomSampler
 
-from fulmen_vision.labelled_images import LabelledImages
-from fulmen_vision.loading import EpochSampler, ImageDataset, ResumableLoader
+from fulmen.loading import EpochSampler, ResumableLoader
 
 
-def numbered(count: int = 10) -> ImageDataset:
-    images = np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1)
-    return ImageDataset(LabelledImages(images, np.arange(count), "numbers"), np.zeros(1), np.ones(1))
+class Numbers(Dataset):
+    """0 to 9; counts the epochs that began."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+
+    def begin_epoch(self) -> None:
+        self.begun += 1
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> int:
+        return index
 
 
 def loader(seed: int = 0, workers: int = 0) -> ResumableLoader:
-    data = numbered()
+    data = Numbers()
     sampler = EpochSampler(data, seed, current_epoch=lambda: 0)
     return ResumableLoader(data, batch_size=3, sampler=sampler, num_workers=workers)
 
 
 def seen(batches) -> list[int]:
-    return [int(label) for _, labels in batches for label in labels]
+    return [int(number) for batch in batches for number in batch]
 
 
 def epoch(loader: ResumableLoader, number: int) -> list[int]:
@@ -30,7 +41,7 @@ def epoch(loader: ResumableLoader, number: int) -> list[int]:
     return seen(loader)
 
 
-def test_each_epoch_gives_every_image_once_in_an_order_of_its_own():
+def test_each_epoch_gives_every_item_once_in_an_order_of_its_own():
     orders = [epoch(loader(), number) for number in range(4)]
 
     assert all(sorted(order) == list(range(10)) for order in orders)
@@ -44,20 +55,6 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 
     assert epoch(loader(seed=7), 2) == first
     assert epoch(loader(seed=8), 2) != first
-
-
-def test_images_and_labels_stay_together():
-    images, labels = next(iter(loader()))
-
-    assert images.reshape(-1).tolist() == labels.tolist()
-
-
-def test_a_batch_is_the_items_it_is_made_of():
-    data = numbered()
-    batch = data.__getitems__([4, 2])
-
-    assert [(image.item(), label.item()) for image, label in batch] == [(4, 4), (2, 2)]
-    assert all(torch.equal(a, b) for a, b in zip(batch[0], data[4], strict=True))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -91,3 +88,34 @@ def test_the_state_between_two_epochs_is_that_of_the_first():
     between.sampler.current_epoch = lambda: 4
 
     assert between.state_dict() == {"epoch": 3, "batches": 4}
+
+
+def test_a_data_set_is_told_that_an_epoch_begins_at_its_first_batch():
+    numbers = loader()
+    batches = iter(numbers)
+    before = numbers.dataset.begun
+    next(batches)
+
+    assert (before, numbers.dataset.begun) == (0, 1)
+
+
+def test_a_data_module_without_a_trainer_shuffles_by_the_global_stream():
+    made = ResumableLoader.of(LightningDataModule(), Numbers(), batch_size=3, shuffle=True)
+
+    assert type(made.sampler) is RandomSampler
+    assert sorted(seen(made)) == list(range(10))
+
+
+def test_under_a_trainer_the_order_follows_seed_and_epoch():
+    def order(seed: int, epoch: int) -> list[int]:
+        seed_everything(seed, verbose=False)
+        data = LightningDataModule()
+        data.trainer = type("At", (), {"current_epoch": epoch})()
+        return seen(ResumableLoader.of(data, Numbers(), batch_size=3, shuffle=True))
+
+    assert order(1, 2) == order(1, 2)
+    assert len({tuple(order(*key)) for key in [(1, 2), (1, 3), (2, 2)]}) == 3
+
+
+def test_without_shuffle_the_order_is_that_of_the_data():
+    assert seen(ResumableLoader.of(LightningDataModule(), Numbers(), batch_size=3)) == list(range(10))

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sized
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from fulmen_vision.labelled_images import LabelledImages
-
-
-class ImageDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Normalised images and their labels, made on demand from bytes.
-
-    Item i is a float32 image of shape (channels, height, width), ``(pixel - mean) / std`` channel by
-    channel, and an int64 label of shape ().
-
-    Args:
-        data: The images.
-        mean: Shape (channels,), in the units of the pixels.
-        std: Shape (channels,), not 0.
-    """
-
-    def __init__(self, data: LabelledImages, mean: np.ndarray, std: np.ndarray) -> None:
-        self.images = torch.from_numpy(data.images)
-        self.labels = torch.from_numpy(data.labels)
-        self.mean, self.std = (torch.from_numpy(moment).float().view(-1, 1, 1) for moment in (mean, std))
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return (self.images[index].float() - self.mean) / self.std, self.labels[index]
-
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
-        # torch's loader asks for a whole batch here: one normalisation instead of many.
-        images = (self.images[indices].float() - self.mean) / self.std
-        return list(zip(images, self.labels[indices], strict=True))
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule
 
 
 class EpochSampler(RandomSampler):
@@ -52,11 +23,11 @@ class EpochSampler(RandomSampler):
     Args:
         dataset: What is sampled; only its length is used.
         seed: Of the order, 0 or more.
-        current_epoch: Gives the epoch, 0 or more, when an epoch's first image is asked for. (Lightning
+        current_epoch: Gives the epoch, 0 or more, when an epoch's first item is asked for. (Lightning
             also offers ``set_epoch``, but counts one too many when a run with ``max_steps`` is resumed.)
     """
 
-    def __init__(self, dataset: ImageDataset, seed: int, current_epoch: Callable[[], int]) -> None:
+    def __init__(self, dataset: Sized, seed: int, current_epoch: Callable[[], int]) -> None:
         super().__init__(dataset)
         self.seed = seed
         self.current_epoch = current_epoch
@@ -71,15 +42,21 @@ class EpochSampler(RandomSampler):
         return iter(generator.permutation(self.num_samples).tolist())
 
 
-class ResumableLoader(DataLoader[tuple[Tensor, Tensor]]):
-    """A DataLoader that goes on within an epoch: Lightning keeps its state in each checkpoint."""
+class ResumableLoader(DataLoader[Any]):
+    """A DataLoader that goes on within an epoch: Lightning keeps its state in each checkpoint.
+
+    A data set whose items change from epoch to epoch has a method ``begin_epoch()``, which is called
+    before an epoch's first item is asked for.
+    """
 
     # Class attributes and no __init__, because Lightning builds a loader anew from DataLoader's arguments.
     given_out = {"epoch": 0, "batches": 0}
     resume_at = {"epoch": 0, "batches": 0}
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        # At the first batch, not before: only then does the sampler know the epoch.
+        # A generator: what follows happens at the first batch, when Lightning has counted the epoch.
+        if hasattr(self.dataset, "begin_epoch"):
+            self.dataset.begin_epoch()
         epoch = int(getattr(self.sampler, "epoch", 0))
         # A checkpoint taken after an epoch's last batch belongs to an epoch that is over.
         skipped = self.resume_at["batches"] if self.resume_at["epoch"] == epoch else 0
@@ -89,6 +66,41 @@ class ResumableLoader(DataLoader[tuple[Tensor, Tensor]]):
                 self.given_out = {"epoch": epoch, "batches": number}
                 yield batch
 
+    @classmethod
+    def of(
+        cls,
+        data: LightningDataModule,
+        dataset: Dataset[Any],
+        *,
+        batch_size: int,
+        num_workers: int = 0,
+        shuffle: bool = False,
+    ) -> Self:
+        """Return a data module's loader over one of its data sets.
+
+        Shuffled under a Trainer, the order depends on ``seed_everything`` and the epoch alone; without a
+        Trainer, on torch's global stream.
+
+        Args:
+            data: The data module; its Trainer tells the epoch.
+            dataset: A map-style data set, with a length.
+            batch_size: Items per batch and process, 1 or more.
+            num_workers: Processes that load, kept from epoch to epoch; 0 loads in the training process.
+            shuffle: Whether to shuffle anew in each epoch.
+        """
+        sampler: RandomSampler | None = None
+        if shuffle and data.trainer is None:
+            sampler = RandomSampler(dataset)  # type: ignore[arg-type]
+        elif shuffle:
+            sampler = EpochSampler(dataset, torch.initial_seed(), lambda: _current_epoch(data))  # type: ignore[arg-type]
+        return cls(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+        )
+
     def state_dict(self) -> dict[str, int]:
         """Return how many ``batches`` of which ``epoch`` were given out."""
         return dict(self.given_out)
@@ -96,3 +108,7 @@ class ResumableLoader(DataLoader[tuple[Tensor, Tensor]]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Skip what was given out already, if the next epoch to be read is the one in ``state``."""
         self.resume_at = dict(state)
+
+
+def _current_epoch(data: LightningDataModule) -> int:
+    return data.trainer.current_epoch if data.trainer else 0
