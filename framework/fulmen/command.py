@@ -160,11 +160,20 @@ def _less_noise(quiet: bool) -> Iterator[None]:
             "LightningCLI's args parameter.*",  # sys.argv stays as it is, for ranks to be started by
         ):
             warnings.filterwarnings("ignore", message=message)
+        in_full, warnings.formatwarning = warnings.formatwarning, _warning_in_a_line
         try:
             for library in libraries if quiet else ():
                 library.setLevel(logging.WARNING)
             yield
         finally:
+            warnings.formatwarning = in_full
             rank_zero.removeFilter(keep)
             for library, level in zip(libraries, levels, strict=True):
                 library.setLevel(level)
+
+
+def _warning_in_a_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Give a warning without the line of source it came from, which tells a user nothing."""
+    return f"{category.__name__}: {message}\n"

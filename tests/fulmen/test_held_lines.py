@@ -10,6 +10,7 @@ import pytest
 from lightning.pytorch import Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 
+from fulmen.command import _less_noise
 from fulmen.held_lines import HeldLines
 
 LINE, WARNING = "a line of the start", "a warning of the start"
@@ -107,3 +108,13 @@ def test_nothing_is_left_behind(lightning_log):
         start(lightning_log)
 
     assert ([list(handler.filters) for handler in lightning_log.handlers], warnings.showwarning) == before
+
+
+def test_a_warning_of_a_verb_shows_no_line_of_source():
+    before = warnings.formatwarning
+
+    with _less_noise(quiet=False):
+        shown = warnings.formatwarning(WARNING, UserWarning, __file__, 1)
+
+    assert shown == f"UserWarning: {WARNING}\n"
+    assert warnings.formatwarning is before
