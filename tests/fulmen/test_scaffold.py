@@ -152,9 +152,9 @@ class Scratch:
         borrowed = sysconfig.get_path("purelib")
         (site / "borrowed.pth").write_text(f"import site; site.addsitedir({borrowed!r})\n")
 
-    def install(self, folder: Path) -> None:
-        quick = ("-qq", "--no-deps", "--no-build-isolation")
-        self.run(sys.executable, "-m", "pip", "--python", self.python, "install", *quick, folder)
+    def install(self, *folders: Path) -> None:
+        quick = ("-qq", "--no-deps", "--no-build-isolation", "--no-compile")
+        self.run(sys.executable, "-m", "pip", "--python", self.python, "install", *quick, *folders)
 
     def fulmen(self, *arguments: str | Path) -> str:
         return self.run(self.python, "-m", "fulmen", *arguments)
@@ -199,7 +199,7 @@ def test_new_plugins_of_the_other_kinds_install_and_pass_their_tests(tmp_path):
     kinds = [kind for kind in EXAMPLES if kind != "callback"]
     for kind in kinds:
         scratch.fulmen("new-plugin", f"my{kind}", "--kind", kind)
-        scratch.install(tmp_path / f"fulmen-my{kind}")
+    scratch.install(*(tmp_path / f"fulmen-my{kind}" for kind in kinds))
     states = {record["name"]: record["state"] for record in json.loads(scratch.fulmen("plugins", "--json"))}
     folders = [f"fulmen-my{kind}" for kind in kinds]
     tested = scratch.run(
