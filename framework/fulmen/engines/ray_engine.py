@@ -192,7 +192,9 @@ class RayEngine(Engine):
                 f"engine ray: the cluster does not answer ({_said(error)}); the same command goes on when it does."
             ) from error
         if not nodes and not self._hosts:
-            raise FulmenError(f"engine ray: the cluster at {self.address} has no machine with a core to give.")
+            raise FulmenError(
+                f"engine ray: the cluster at {self.address} has no machine with a core to give."
+            )
         for node in nodes:
             room = node.cores // self.threads or 1
             if self.workers is not None:
