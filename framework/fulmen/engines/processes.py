@@ -106,7 +106,7 @@ class ProcessesEngine(Engine):
         return [worker.process.pid for worker in self._workers]
 
     def warm_up(self) -> None:
-        """Begin a worker now, which takes the seconds that importing Lightning takes; others are quick then."""
+        """Begin a worker now: the first waits for Lightning to be imported, further ones do not."""
         if not self._workers:
             self._begin(None)
 

@@ -120,7 +120,7 @@ def _alone() -> Iterator[None]:
     if "ray" not in sys.modules:
         with _environment(**_token):
             importlib.import_module("ray")
-    constants = importlib.import_module("ray._private.ray_constants")
+    constants: Any = importlib.import_module("ray._private.ray_constants")
     before = constants.ENABLE_RAY_CLUSTER
     constants.ENABLE_RAY_CLUSTER = False  # for this process; the variable is for those that it begins
     try:

@@ -189,12 +189,11 @@ class RayEngine(Engine):
             nodes = self._cluster.nodes()
         except Exception as error:  # whatever Ray says then
             raise FulmenError(
-                f"engine ray: the cluster does not answer ({_said(error)}); the same command goes on when it does."
+                f"engine ray: the cluster does not answer ({_said(error)}); "
+                "the same command goes on when it does."
             ) from error
         if not nodes and not self._hosts:
-            raise FulmenError(
-                f"engine ray: the cluster at {self.address} has no machine with a core to give."
-            )
+            raise FulmenError(f"engine ray: no machine of the cluster at {self.address} has a core to give.")
         for node in nodes:
             room = node.cores // self.threads or 1
             if self.workers is not None:

@@ -67,8 +67,8 @@ def decode_outcome(text: bytes) -> Outcome:
     """
     try:
         key, result, failure, status, seconds, kind, said, traceback = decode(text)
-    except TypeError as error:
-        raise ValueError(f"no outcome: {text[:40]!r}") from error
+    except TypeError as said_nothing:
+        raise ValueError(f"no outcome: {text[:40]!r}") from said_nothing
     known = getattr(errors, kind or "", None)  # these say what the exit status of the run is
     error = known(said) if isinstance(known, type) and issubclass(known, FulmenError) else None
     return Outcome(key, result, failure, status, seconds, error, traceback)

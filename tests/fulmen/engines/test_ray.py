@@ -1,4 +1,4 @@
-"""The engine on Ray: the suite of all engines, and workers and machines that die; on one cluster of our own."""
+"""The engine on Ray: the suite of all engines, and workers and machines that die; on one cluster."""
 
 from __future__ import annotations
 
