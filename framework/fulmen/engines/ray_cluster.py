@@ -8,9 +8,8 @@ import importlib.util
 import os
 import secrets
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +44,7 @@ class Cluster:
 
     def __init__(self, address: str | None, cores: int) -> None:
         require_ray()
-        with _alone() if address is None else contextlib.nullcontext():
-            self.ray: Any = importlib.import_module("ray")
+        self.ray: Any = importlib.import_module("ray")
         self._folder: str | None = None
         self._ours = not self.ray.is_initialized()
         if not self._ours:
@@ -104,8 +102,7 @@ def require_ray() -> None:
         raise UserError("engine ray needs the extra 'ray': pip install 'fulmen[ray]'")
 
 
-# Ray reads whether it asks for tokens when it is imported, and the token once: both are for the process.
-_token: dict[str, str] = {}
+_TOKEN = secrets.token_hex(32)  # Ray reads it once for a process, however many clusters that begins
 
 
 @contextlib.contextmanager
@@ -113,32 +110,36 @@ def _alone() -> Iterator[None]:
     """Let what Ray begins meanwhile listen on the loopback alone, and refuse whoever lacks our token.
 
     Ray gives its processes the address of the machine that others see, even where it is given 127.0.0.1;
-    but for the systems on which it serves one machine only, which a variable of its own makes of any.
+    but for the systems on which it serves one machine only, which a variable of its own makes of any. Without
+    a token of ours it would leave one in the user's home.
     """
-    if "ray" not in sys.modules and not os.environ.get("RAY_AUTH_MODE"):
-        _token.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
-    if "ray" not in sys.modules:
-        with _environment(**_token):
-            importlib.import_module("ray")
     constants: Any = importlib.import_module("ray._private.ray_constants")
     before = constants.ENABLE_RAY_CLUSTER
     constants.ENABLE_RAY_CLUSTER = False  # for this process; the variable is for those that it begins
+    chosen = os.environ.get("RAY_AUTH_MODE")
+    token = {} if chosen is not None else {"RAY_AUTH_TOKEN": _TOKEN}
+    alone = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
     try:
-        with _environment(RAY_USAGE_STATS_ENABLED="0", RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", **_token):
+        with _environment(**alone, **token, RAY_AUTH_MODE=chosen):
             yield
     finally:
         constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
+def _environment(**values: str | None) -> Iterator[None]:
+    """Set variables, and afterwards leave all of them as they were, changed or not."""
     before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    _set(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

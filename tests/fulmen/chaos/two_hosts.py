@@ -62,7 +62,8 @@ def begin(name: str) -> subprocess.Popen[str]:
     command = ["ip", "netns", "exec", name, "unshare", "-m", "-u", "-p", "-f", "--kill-child", "--mount-proc"]
     environment = {
         **os.environ,
-        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": "5" * 64,
         "PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}",
     }
     return subprocess.Popen(

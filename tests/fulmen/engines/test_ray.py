@@ -139,6 +139,7 @@ def test_who_lacks_the_token_is_refused(engine):
     run(engine, [task("up", "pid")])
     script = f"import ray; ray.init({ray.get_runtime_context().gcs_address!r}); print('in')"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment["RAY_AUTH_MODE"], environment["RAY_AUTH_TOKEN"] = "token", "0" * 64
     environment["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # or it would look beyond the loopback
     with subprocess.Popen(
         [sys.executable, "-c", script],
