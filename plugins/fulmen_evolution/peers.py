@@ -1,8 +1,8 @@
 """What the searchers around other libraries share: a flat space, and a state that is a log of what was said.
 
 A sampler of another library keeps its state in objects that are no plain data. It is deterministic, though:
-asked and told the same in the same order, it asks the same. So the state is the order itself, and a search that
-is resumed says it all again to a new sampler, which takes as long as the sampler did.
+asked and told the same in the same order, it asks the same. So the state is the order itself, and a search
+that is resumed says it all again to a new sampler, which takes as long as the sampler did.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Peer(fulmen.Searcher):
         for key, domain in zip(self.space.keys, self.space.domains, strict=True):
             if not isinstance(domain, Choice | Range):
                 raise ConfigError(
-                    f"searcher: space: {key}: {library} knows choices and ranges only; search structures with "
-                    "evolution."
+                    f"searcher: space: {key}: {library} knows choices and ranges only; search "
+                    "structures with evolution."
                 )
         self.domains: list[Choice | Range] = [d for d in self.space.domains if isinstance(d, Choice | Range)]
         self.goals = _goals(objectives, library)
@@ -114,8 +114,9 @@ class Peer(fulmen.Searcher):
             self._asked += 1
             if genotype is None or json.dumps(list(genotype)) != line:
                 raise ConfigError(
-                    f"searcher: {self.library} does not ask again what it asked as candidate {self._asked - 1}, "
-                    "as another version of it would not; go on with the version that began, or begin anew."
+                    f"searcher: {self.library} does not ask again what it asked as candidate "
+                    f"{self._asked - 1}, as another version of it would not; go on with the version that began, "
+                    "or begin anew."
                 )
 
     @property
@@ -164,7 +165,7 @@ def _goals(objectives: Any, library: str) -> Goals:
     for goal in goals.goals:
         if goal.bound is not None:
             raise ConfigError(
-                f"searcher: objective {goal.name} has a bound, which {library} is not told of; leave it out, or "
-                "search with evolution."
+                f"searcher: objective {goal.name} has a bound, which {library} is not told of; leave it out, "
+                "or search with evolution."
             )
     return goals

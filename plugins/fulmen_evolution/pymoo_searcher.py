@@ -27,8 +27,8 @@ class PymooSearcher(Peer):
         space: As of `Evolution`.
         objectives: As of `Evolution`, without bounds. In a search, the config's ``objectives``.
         seed: Of the algorithm.
-        algorithm: ``module.Class`` in ``pymoo.algorithms.moo``, such as ``nsga2.NSGA2``, or the dotted path of
-            any algorithm.
+        algorithm: ``module.Class`` in ``pymoo.algorithms.moo``, such as ``nsga2.NSGA2``, or the dotted path
+            of any algorithm.
         options: Of the algorithm, such as ``{"pop_size": 20}``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Optuna's and pymoo's ways of searching, as searchers: they are theirs, and what is wrong is said in one line."""
+"""Optuna's and pymoo's ways of searching, as searchers: they are theirs; mistakes are told in one line."""
 
 from __future__ import annotations
 
@@ -65,11 +65,12 @@ def test_pymoo_learns():
         candidate = searcher.ask()
         x = candidate.overlay["x"]
         good = fulmen.Evaluation({"loss": (x - 0.3) ** 2})
-        searcher.tell(candidate, good if x > 0.25 else fulmen.Evaluation(failure="it fell over"))
+        searcher.tell(candidate, good if x > 0.1 else fulmen.Evaluation(failure="it fell over"))
         values.append(x)
 
     assert sum(abs(x - 0.3) for x in values[-20:]) < 0.3 * sum(abs(x - 0.3) for x in values[:20])
-    assert sum(x <= 0.25 for x in values[-50:]) < sum(x <= 0.25 for x in values[:50])
+    assert any(x <= 0.1 for x in values[:20])
+    assert not any(x <= 0.1 for x in values[-50:])
 
 
 @pytest.mark.parametrize("name", MAKERS)
