@@ -115,8 +115,8 @@ class Peer(fulmen.Searcher):
             if genotype is None or json.dumps(list(genotype)) != line:
                 raise ConfigError(
                     f"searcher: {self.library} does not ask again what it asked as candidate "
-                    f"{self._asked - 1}, as another version of it would not; go on with the version that began, "
-                    "or begin anew."
+                    f"{self._asked - 1}, as another version of it would not; go on with the version that "
+                    "began, or begin anew."
                 )
 
     @property

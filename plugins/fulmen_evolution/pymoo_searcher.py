@@ -66,7 +66,7 @@ class PymooSearcher(Peer):
 
         domains = self.domains
 
-        class ToMiddles(Repair):  # type: ignore[misc]
+        class ToMiddles(Repair):
             """Moves each number to the middle of the share that it is in."""
 
             def _do(self, problem: Any, X: Any, **unused: Any) -> Any:  # noqa: N803
