@@ -40,7 +40,8 @@ FURTHER_ADAPTERS = {
         "graph_charts",  # figures
         "commands",
     },
-    "fulmen_evolution": {"patch_data"},  # data modules
+    # data modules, searchers
+    "fulmen_evolution": {"patch_data", "peers", "optuna_searcher", "pymoo_searcher"},
     # a model, data modules
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
     "fulmen_zero_space_ecc": {

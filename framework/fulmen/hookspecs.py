@@ -96,6 +96,13 @@ CORE_COMPONENTS = (
         "fulmen.engines.processes:ProcessesEngine",
         "Runs tasks in persistent worker processes of this machine.",
     ),
+    Component(
+        "engine",
+        "ray",
+        "fulmen.engines.ray_engine:RayEngine",
+        "Runs tasks in worker processes on the machines of a Ray cluster.",
+        extra="ray",
+    ),
 )
 
 

@@ -16,8 +16,8 @@ stains.py, tissue.py     synthetic H&E-like patches
 til_files.py             patches with their label in the name, or in a table
 patches.py               both as torch sees them
 
-Adapters: searcher.py (`evolution`, `random`), patch_data.py (`synthetic_til`, `til_patches`); plugin.py names
-them.
+Adapters: searcher.py (`evolution`, `random`), peers.py with optuna_searcher.py and pymoo_searcher.py
+(`optuna`, `pymoo`), patch_data.py (`synthetic_til`, `til_patches`); plugin.py names them.
 """
 
 from __future__ import annotations

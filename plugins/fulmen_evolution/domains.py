@@ -104,6 +104,14 @@ class Choice:
         """Draw a value."""
         return self.values[int(generator.integers(len(self.values)))]
 
+    def at(self, unit: float) -> Any:
+        """Return the value that a number from 0 to 1 stands for: each has an equal share."""
+        return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
+
+    def unit(self, value: Any) -> float:
+        """Return the middle of a value's share, which `at` takes back."""
+        return (self._place(value) + 0.5) / len(self.values)
+
     def mutate(self, value: Any, generator: np.random.Generator) -> Any:
         """Draw another value."""
         others = self.neighbours(value)
@@ -180,6 +188,17 @@ class Range:
     def sample(self, generator: np.random.Generator) -> float | int:
         """Draw a number, uniform in the range or in its logarithm."""
         return self._value(float(generator.random()))
+
+    def at(self, unit: float) -> float | int:
+        """Return the value at a share of the way from ``low`` to ``high``, or of its logarithm."""
+        return self._value(unit)
+
+    def unit(self, value: float) -> float:
+        """Return the share at which a value lies; for a whole number, one that `at` takes back."""
+        if not self.integer:
+            return self._unit(value)
+        low, high = self.low - 0.5, self.high + 0.5
+        return math.log(value / low) / math.log(high / low) if self.log else (value - low) / (high - low)
 
     def mutate(self, value: float, generator: np.random.Generator) -> float | int:
         """Move by a normal step, folded back at the ends; a whole number by 1 at least."""

@@ -24,6 +24,20 @@ def fulmen_components() -> list[fulmen.Component]:
             summary="Draws each candidate anew from the whole space.",
         ),
         fulmen.Component(
+            kind="searcher",
+            name="optuna",
+            target="fulmen_evolution.optuna_searcher:OptunaSearcher",
+            summary="Asks a sampler of Optuna's.",
+            extra="optuna",
+        ),
+        fulmen.Component(
+            kind="searcher",
+            name="pymoo",
+            target="fulmen_evolution.pymoo_searcher:PymooSearcher",
+            summary="Asks an algorithm of pymoo's.",
+            extra="pymoo",
+        ),
+        fulmen.Component(
             kind="network",
             name="genome",
             target="fulmen_evolution.genome:Genome",

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from fulmen import errors
 from fulmen.artifacts import make_folder
 from fulmen.engines import frames, wire
 from fulmen.engines.worker import WorkerOptions
@@ -105,6 +104,11 @@ class ProcessesEngine(Engine):
     def pids(self) -> list[int]:
         """The process numbers of the workers."""
         return [worker.process.pid for worker in self._workers]
+
+    def warm_up(self) -> None:
+        """Begin a worker now: the first waits for Lightning to be imported, further ones do not."""
+        if not self._workers:
+            self._begin(None)
 
     def submit(self, task: Task) -> None:
         """Put a task at the end of the queue.
@@ -284,14 +288,10 @@ def _sort(task: Task) -> _Sort:
 def _outcome(message: bytes, work: _Tried | None) -> Outcome | None:
     """Return what a worker answered, or None if it is no answer to its task."""
     try:
-        key, result, failure, status, seconds, kind, said, traceback = wire.decode(message)
-    except (ValueError, TypeError):
+        outcome = wire.decode_outcome(message)
+    except ValueError:
         return None
-    if work is None or key != work.task.key:
-        return None
-    known = getattr(errors, kind or "", None)  # fulmen's own errors say what their exit status is
-    error = known(said) if isinstance(known, type) and issubclass(known, FulmenError) else None
-    return Outcome(key, result, failure, status, seconds, error, traceback)
+    return outcome if work is not None and outcome.key == work.task.key else None
 
 
 def _shorten_outputs(folder: Path) -> None:

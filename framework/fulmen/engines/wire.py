@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fulmen.searching import Task
+from fulmen import errors
+from fulmen.errors import FulmenError
+from fulmen.searching import Outcome, Task
 
 MOST_BYTES = 64 * 2**20  # of a result: more is a file's work
 
@@ -47,6 +49,29 @@ def decode_task(text: bytes) -> Task:
     """Return the task that `encode_task` wrote."""
     key, function, arguments, setup, setup_arguments = decode(text)
     return Task(key, function, tuple(arguments), setup, tuple(setup_arguments))
+
+
+def encode_outcome(outcome: Outcome) -> bytes:
+    """Return an outcome as JSON; of its error the name of the class and the message."""
+    kind = type(outcome.error).__name__ if outcome.error is not None else None
+    said = str(outcome.error) if outcome.error is not None else None
+    plain = [outcome.key, outcome.result, outcome.failure, outcome.status, outcome.seconds]
+    return encode([*plain, kind, said, outcome.traceback])
+
+
+def decode_outcome(text: bytes) -> Outcome:
+    """Return the outcome that `encode_outcome` wrote; an error is there again if it was one of fulmen's.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        key, result, failure, status, seconds, kind, said, traceback = decode(text)
+    except TypeError as said_nothing:
+        raise ValueError(f"no outcome: {text[:40]!r}") from said_nothing
+    known = getattr(errors, kind or "", None)  # these say what the exit status of the run is
+    error = known(said) if isinstance(known, type) and issubclass(known, FulmenError) else None
+    return Outcome(key, result, failure, status, seconds, error, traceback)
 
 
 def _require_text_keys(value: Any) -> None:

@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection
 
 from fulmen.engines import frames, wire
 from fulmen.engines.running import TaskRunner
-from fulmen.searching import Outcome
 
 
 @dataclass(frozen=True)
@@ -56,24 +55,9 @@ def serve(channel: Connection, lifeline: Connection, options: WorkerOptions) -> 
         if not data:
             return
         for message in reader.feed(data):
-            answer = wire.encode(_answer(runner.run(wire.decode_task(message))))
+            answer = wire.encode_outcome(runner.run(wire.decode_task(message)))
             frames.write_all(descriptor, frames.frame(answer))
             sys.stdout.flush()
-
-
-def _answer(outcome: Outcome) -> list[object]:
-    kind = type(outcome.error).__name__ if outcome.error is not None else None
-    said = str(outcome.error) if outcome.error is not None else None
-    return [
-        outcome.key,
-        outcome.result,
-        outcome.failure,
-        outcome.status,
-        outcome.seconds,
-        kind,
-        said,
-        outcome.traceback,
-    ]
 
 
 def _settle(options: WorkerOptions) -> None:

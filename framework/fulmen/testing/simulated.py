@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fulmen.engines.running import TaskRunner
 from fulmen.searching import Engine, Outcome, OutcomeStatus, Task
 
 
@@ -48,7 +49,9 @@ class SimulatedEngine(Engine):
 
     Args:
         workers: How many.
-        compute: Gives the result of a task; it stands for the function that the task names.
+        compute: Gives the result of a task; it stands for the function that the task names. None: that
+            function itself is run, in this process and in real time, when the false clock says that it has
+            ended.
         seed: Of what is drawn.
         sigma: Of the logarithm of a task's seconds.
         misfortunes: What goes wrong.
@@ -64,7 +67,7 @@ class SimulatedEngine(Engine):
     def __init__(
         self,
         workers: int,
-        compute: Callable[[Task], Any],
+        compute: Callable[[Task], Any] | None = None,
         seed: int = 0,
         sigma: float = 0.6,
         misfortunes: Misfortunes | None = None,
@@ -80,8 +83,9 @@ class SimulatedEngine(Engine):
         self._random = np.random.default_rng(seed)
         self._waiting: deque[Task] = deque()
         self._running: dict[str, Task] = {}
-        self._events: list[tuple[float, int, Outcome]] = []
+        self._events: list[tuple[float, int, Outcome, Task | None]] = []
         self._number = 0
+        self._runner = TaskRunner()
 
     def clock(self) -> float:
         """Return the false time."""
@@ -115,10 +119,10 @@ class SimulatedEngine(Engine):
         self._move(max(self.now, self._events[0][0]))
         outcomes = []
         while self._events and self._events[0][0] <= self.now:
-            ended, _, outcome = heapq.heappop(self._events)
+            ended, _, outcome, task = heapq.heappop(self._events)
             if self._running.pop(outcome.key, None) is not None:
                 self.idle += self.now - ended
-            outcomes.append(outcome)
+            outcomes.append(outcome if task is None else self._runner.run(task))
         if self._chance(self.misfortunes.stray):
             outcomes.insert(0, Outcome("candidate-987654321", {"values": {}}))
         self._start()
@@ -130,6 +134,7 @@ class SimulatedEngine(Engine):
         if self._running.pop(key, None) is not None and not self._chance(self.misfortunes.cancelled):
             self._events = [event for event in self._events if event[2].key != key]
             heapq.heapify(self._events)
+        self._start()
 
     def close(self) -> None:
         """Drop everything."""
@@ -148,12 +153,18 @@ class SimulatedEngine(Engine):
             seconds = self.median * math.exp(self.sigma * self._random.standard_normal())
             status, failure, seconds = self._fate(seconds)
             result: Any = None
+            late = None
             if status == "ok":
-                result = 17 if self._chance(self.misfortunes.garbage) else self.compute(task)
+                if self._chance(self.misfortunes.garbage):
+                    result = 17
+                elif self.compute is not None:
+                    result = self.compute(task)
+                else:
+                    late = task
             outcome = Outcome(task.key, result, failure, status, seconds)
-            self._schedule(seconds, outcome)
+            self._schedule(seconds, outcome, late)
             if self._chance(self.misfortunes.twice):
-                self._schedule(seconds * self._random.choice([1.0, 1.0, 1.3]), outcome)
+                self._schedule(seconds * self._random.choice([1.0, 1.0, 1.3]), outcome, late)
 
     def _fate(self, seconds: float) -> tuple[OutcomeStatus, str | None, float]:
         drawn, m = self._random.random(), self.misfortunes
@@ -165,9 +176,9 @@ class SimulatedEngine(Engine):
             return "oom", "it took too much memory", seconds / 2
         return "ok", None, seconds
 
-    def _schedule(self, seconds: float, outcome: Outcome) -> None:
+    def _schedule(self, seconds: float, outcome: Outcome, late: Task | None = None) -> None:
         self._number += 1
-        heapq.heappush(self._events, (self.now + seconds, self._number, outcome))
+        heapq.heappush(self._events, (self.now + seconds, self._number, outcome, late))
 
     def _chance(self, share: float) -> bool:
         return share > 0 and bool(self._random.random() < share)

@@ -1,4 +1,4 @@
-"""One suite for all engines of the core."""
+"""One suite for all engines of the core; that of Ray, which is slow to begin, is in test_ray.py."""
 
 from __future__ import annotations
 
@@ -14,4 +14,9 @@ class TestInline(EngineConformance):
 @pytest.mark.process
 class TestProcesses(EngineConformance):
     component = "fulmen.engines.processes.ProcessesEngine"
+    init_args = {"workers": 2}
+
+
+class TestSimulated(EngineConformance):
+    component = "fulmen.testing.simulated.SimulatedEngine"
     init_args = {"workers": 2}
