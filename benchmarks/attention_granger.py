@@ -326,6 +326,7 @@ def main() -> None:
     parser.add_argument("--case", default="", help="a part of the case's name")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--most-runs", type=int, default=50, help="of a case that asks for more than --seeds")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -334,7 +335,8 @@ def main() -> None:
     for case in () if arguments.table else cases():
         if (sections and case.section not in sections) or arguments.case not in case.name:
             continue
-        for seed in range(arguments.first_seed, arguments.first_seed + (case.runs or arguments.seeds)):
+        runs = arguments.seeds if case.runs is None else min(case.runs, arguments.most_runs)
+        for seed in range(arguments.first_seed, arguments.first_seed + runs):
             name = (
                 f"{case.section}-{case.name}-{seed}".replace(" ", "_")
                 .replace("%", "percent")

@@ -20,9 +20,11 @@ from fulmen_attention_granger.knockout import READ_OUTS
 from fulmen_attention_granger.lag_choice import LagChoice, choose_lags
 from fulmen_attention_granger.member import LONG, Members, Reading, plain_members, reading_of
 from fulmen_attention_granger.phantoms import copies_needed
+from fulmen_attention_granger.surprises import Surprises, surprises
 
 # Runs pieces: items for `member.run_members` and a label, each with its own list of readings as plain data.
 Run = Callable[[Sequence[dict[str, Any]], str], list[list[dict[str, Any]]]]
+OLDEST = 3  # lags that the search for messengers looks at, at least
 SCORES = ("contribution", "loss", "clark_west", "attention", "weighted_attention", "gradient")
 
 
@@ -170,7 +172,10 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
     if len(names) > 1:  # one of those tried is among those read
         again = groups(chosen, options.seed)[0].held_out
         spent -= sum(reading.seconds for reading in readings[: len(again)])
-    result = _assembled(readings, beside, options, lag_choice, losses, members(chosen, every, options.seed))
+    found = surprises(trials, max(OLDEST, lags) + 1)
+    result = _assembled(
+        readings, beside, options, lag_choice, losses, members(chosen, every, options.seed), found
+    )
     return replace(result, seconds=spent)
 
 
@@ -216,6 +221,7 @@ def _assembled(
     lag_choice: LagChoice | None,
     losses: Mapping[str, float],
     members: Members,
+    found: Surprises,
 ) -> Estimate:
     scores = pair_scores(readings)
     n = len(scores["contribution"])
@@ -248,7 +254,7 @@ def _assembled(
         significance=significance,
         stability=stability,
         null=null,
-        flags=pair_flags(None if significance is None else significance.selected, correlation, held_out),
+        flags=pair_flags(correlation, held_out, found),
         residual_correlation=correlation,
         explained=1 - np.mean([reading.knockouts.squared_error for reading in readings], 0),
         lag_choice=lag_choice,

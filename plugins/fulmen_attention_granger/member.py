@@ -94,6 +94,7 @@ def schedule(member: Members, variables: int, train_windows: int) -> Schedule:
         decay=0.01 if long else 0.3,
         penalty=(0.16 if member.nonlinear else 0.5)
         * math.sqrt(math.log(max(2, variables) ** 2) / train_windows),
+        relaxed=0.4 if member.phantoms else 0.0,
     )
 
 
