@@ -18,6 +18,7 @@ from fulmen_attention_granger.knockout import Knockouts, knock_out, lag_strength
 from fulmen_attention_granger.network import Design, KnockoutAttention, one_member
 from fulmen_attention_granger.packing import pack, unpack
 from fulmen_attention_granger.phantoms import phantom_copies
+from fulmen_attention_granger.refit import RefitSums, strongest
 from fulmen_attention_granger.training import Schedule, train
 from fulmen_attention_granger.windows import Fold, Windows, folds, windows
 
@@ -63,6 +64,7 @@ class Reading:
         knockouts: On held-out time.
         attention: ``readouts.raw_attention``.
         weighted: ``readouts.weighted_attention``.
+        refitted: ``refit.RefitSums.t_values``.
         gradient: ``readouts.gradient``.
         lag_strength: ``knockout.lag_strengths`` of the variables, (targets, variables, lags).
         rows: int64 (blocks, 3): trial, first and last row of each block of ``knockouts``.
@@ -74,6 +76,7 @@ class Reading:
     knockouts: Knockouts
     attention: np.ndarray
     weighted: np.ndarray
+    refitted: np.ndarray
     gradient: np.ndarray
     lag_strength: np.ndarray
     rows: np.ndarray
@@ -94,7 +97,6 @@ def schedule(member: Members, variables: int, train_windows: int) -> Schedule:
         decay=0.01 if long else 0.3,
         penalty=(0.16 if member.nonlinear else 0.5)
         * math.sqrt(math.log(max(2, variables) ** 2) / train_windows),
-        relaxed=0.4 if member.phantoms else 0.0,
     )
 
 
@@ -134,11 +136,13 @@ def cut_windows(trials: Sequence[np.ndarray], members: Members) -> tuple[Windows
 
 def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> Reading:
     variables, lags = cut.targets, cut.lags
-    mean = mean_values(network, cut.history[_spread(fold.train, 1000)])
+    trained_on = cut.history[_spread(fold.train, 1000)]
+    mean = mean_values(network, trained_on)
+    refit = RefitSums(strongest(readouts.weighted_attention(network, trained_on)), cut.sources, lags)
     tested = torch.from_numpy(fold.held_out)
     history, future, known = cut.history[tested], cut.future[tested], cut.known[tested]
     block = max(4 * lags, 8, len(tested) // BLOCKS)
-    knockouts = knock_out(network, mean, history, future, known, block, lags)
+    knockouts = knock_out(network, mean, history, future, known, block, lags, refit)
     few = _spread(fold.held_out, max(20, READ_WINDOWS * 20 // max(20, variables)))
     starts = np.arange(len(knockouts.blocks)) * block
     stops = np.r_[starts[1:], len(tested)] - 1
@@ -147,6 +151,7 @@ def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> 
         knockouts=knockouts,
         attention=readouts.raw_attention(network),
         weighted=readouts.weighted_attention(network, cut.history[few]),
+        refitted=refit.t_values(),
         gradient=readouts.gradient(network, cut.history[few[:200]], lags),
         lag_strength=lag_strength[:, :variables],
         rows=np.stack(

@@ -129,15 +129,11 @@ class KnockoutAttention(nn.Module):
             self.variance_in, self.variance_bias = normal(c, 16, scale=c**-0.5), normal(16, scale=0.5)
             self.variance_out, self.variance_node = zeros(16, 1), zeros(n)
         self.others: Tensor
-        self.register_buffer("others", (1 - torch.eye(n, m)).expand(k, 1, n, m).clone())
+        self.register_buffer("others", 1 - torch.eye(n, m))
 
     def signed_attention(self) -> Tensor:
-        """Return A, (K, H, N, M), 0 where target and source are the same variable, or were taken apart."""
+        """Return A, (K, H, N, M), 0 where target and source are the same variable."""
         return self.attention * self.others
-
-    def take_apart(self, pairs: Tensor) -> None:
-        """Let sources add nothing to targets from now on: bool (K, N, M)."""
-        self.others = self.others * ~pairs[:, None]  # a new tensor: the old one may be in a graph of gradients
 
     def values(self, history: Tensor) -> Tensor:
         """Return (K, B, M, H, d) of histories (K, B, M, C)."""
@@ -206,6 +202,10 @@ class KnockoutAttention(nn.Module):
 def one_member(network: KnockoutAttention, index: int) -> KnockoutAttention:
     """Return a copy of one member as a network of its own (K = 1), without gradients."""
     alone = KnockoutAttention(network.design, [0])
-    state = {name: tensor[index : index + 1].clone() for name, tensor in network.state_dict().items()}
+    shared = {"others"}
+    state = {
+        name: tensor if name in shared else tensor[index : index + 1].clone()
+        for name, tensor in network.state_dict().items()
+    }
     alone.load_state_dict(state)
     return alone.requires_grad_(False)

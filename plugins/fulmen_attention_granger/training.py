@@ -11,9 +11,6 @@ from torch import Tensor
 
 from fulmen_attention_granger.network import Forecast, KnockoutAttention
 
-KEPT = 0.9  # quantile of phantoms
-RELAXED_DECAY = 0.01
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -28,10 +25,6 @@ class Schedule:
         knockouts: Sources are knocked out at a rate drawn from U(0, 2 knockouts) for each window.
         penalty: Weight of the group lasso.
         warm_up: A share of the steps.
-        relaxed: The last share of the steps goes without the penalty and with ``RELAXED_DECAY``, among the
-            pairs that are at least as large as the upper tenth of the phantoms (relaxed lasso:
-            Meinshausen, Computational Statistics & Data Analysis 52:374, 2007). A penalty shrinks the
-            source itself and leaves something to its companions, who then seem to add to the forecast.
     """
 
     steps: int = 600
@@ -41,7 +34,6 @@ class Schedule:
     knockouts: float = 0.1
     penalty: float = 0.02
     warm_up: float = 0.15
-    relaxed: float = 0.0
 
 
 def group_lasso(values: Tensor, attention: Tensor) -> Tensor:
@@ -53,22 +45,9 @@ def group_lasso(values: Tensor, attention: Tensor) -> Tensor:
         values: (K, B, M, H, d).
         attention: (K, H, N, M).
     """
-    return pair_sizes(values, attention).sum(2).mean(1)
-
-
-def pair_sizes(values: Tensor, attention: Tensor) -> Tensor:
-    """Return the size of what each source adds, (K, N, M); arguments as in `group_lasso`."""
     rms = values.square().mean((1, 4)).clamp_min(1e-8).sqrt()  # (K, M, H)
     size = (attention * rms.transpose(1, 2)[:, :, None]).square().sum(1)
-    return (size + 1e-8).sqrt()  # 1e-8: the slope of a root at 0 is not a number
-
-
-@torch.no_grad()
-def take_small_pairs_apart(network: KnockoutAttention, values: Tensor) -> None:
-    """Take apart, in each member, the pairs smaller than nine in ten of the phantoms."""
-    sizes = pair_sizes(values, network.signed_attention())
-    phantoms = sizes[:, :, network.design.targets :].flatten(1)
-    network.take_apart(sizes < torch.quantile(phantoms, KEPT, dim=1)[:, None, None])
+    return (size + 1e-8).sqrt().sum(2).mean(1)  # 1e-8: the slope of a root at 0 is not a number
 
 
 def negative_log_likelihood(forecast: Forecast, future: Tensor, known: Tensor) -> Tensor:
@@ -104,19 +83,13 @@ def train(
         network.parameters(), schedule.rate, weight_decay=schedule.decay, betas=(0.9, 0.99), fused=True
     )
     last, counted = torch.zeros(network.attention.shape[0]), 0
-    penalty, relaxed_from = schedule.penalty, round((1 - schedule.relaxed) * schedule.steps)
     for step in range(schedule.steps):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, schedule)
         history, future, known, keep = batch(step)
         forecast = network(history, keep)
-        if step == relaxed_from:
-            take_small_pairs_apart(network, forecast.values)
-            penalty = 0.0
-            for group in optimiser.param_groups:
-                group["weight_decay"] = min(schedule.decay, RELAXED_DECAY)
         loss = negative_log_likelihood(forecast, future, known)
-        loss = loss + penalty * group_lasso(forecast.values, network.signed_attention())
+        loss = loss + schedule.penalty * group_lasso(forecast.values, network.signed_attention())
         optimiser.zero_grad()
         loss.sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
