@@ -50,7 +50,7 @@ from fulmen_attention_granger.windows import standardised
 
 FIRST_SEED = 1000
 RANKING = EstimateOptions(significance=False)
-CAP = 120.0  # seconds that an opponent may take
+CAP = 900.0  # seconds by the clock that an opponent may take; generous, for a machine that is busy
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ from fulmen_attention_granger.windows import Fold, Windows, folds, windows
 LONG = 2500  # windows from which on there is enough to train longer, in larger batches
 SPAN = 8.0  # deviations within which hidden units may bend: a single outlier shall not draw them all
 BLOCKS = 12  # of held-out time per fold
+READ_PAIRS = 50_000_000  # pairs times held-out windows per fold: beyond, every second window is read, ...
+FEWEST_READ = 100  # of a fold's held-out windows, however many pairs there are
 READ_WINDOWS = 400  # windows for read-outs that need not see them all
 
 
@@ -139,13 +141,14 @@ def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> 
     trained_on = cut.history[_spread(fold.train, 1000)]
     mean = mean_values(network, trained_on)
     refit = RefitSums(strongest(readouts.weighted_attention(network, trained_on)), cut.sources, lags)
-    tested = torch.from_numpy(fold.held_out)
+    tested = _spread(fold.held_out, max(FEWEST_READ, READ_PAIRS // (variables * cut.sources)))
     history, future, known = cut.history[tested], cut.future[tested], cut.known[tested]
     block = max(4 * lags, 8, len(tested) // BLOCKS)
     knockouts = knock_out(network, mean, history, future, known, block, lags, refit)
     few = _spread(fold.held_out, max(20, READ_WINDOWS * 20 // max(20, variables)))
     starts = np.arange(len(knockouts.blocks)) * block
     stops = np.r_[starts[1:], len(tested)] - 1
+    read = tested.numpy()
     lag_strength = lag_strengths(network, cut.history[few], cut.future[few], cut.known[few], lags)
     return Reading(
         knockouts=knockouts,
@@ -155,7 +158,7 @@ def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> 
         gradient=readouts.gradient(network, cut.history[few[:200]], lags),
         lag_strength=lag_strength[:, :variables],
         rows=np.stack(
-            [cut.trial[fold.held_out[starts]], cut.row[fold.held_out[starts]], cut.row[fold.held_out[stops]]],
+            [cut.trial[read[starts]], cut.row[read[starts]], cut.row[read[stops]]],
             1,
         ),
         residual_correlation=_residual_correlation(network, history, future, known),
