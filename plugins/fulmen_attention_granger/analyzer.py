@@ -48,10 +48,11 @@ class AttentionGranger(fulmen.Analyzer):
         significance: Train beside phantoms for p values, q values and a choice of edges; without, pairs
             are ranked alone, in less than half of the time.
         q: The share of false edges among the selected that is tolerated.
-        score: The read-out that ranks pairs: ``contribution``, ``loss``, ``clark_west``,
+        score: The read-out that ranks pairs: ``contribution``, ``loss``, ``clark_west``, ``refitted``,
             ``attention``, ``weighted_attention``, ``gradient``.
-        test: The read-out that is compared with phantoms, of the same; what a source adds to the forecast
-            (``clark_west``) tells companions of a true source from the source itself.
+        test: The read-out that is compared with phantoms, of the same; what a source adds once the
+            strongest ones are fitted anew (``refitted``) tells companions of a true source from the source
+            itself.
         folds: Stretches of time held out in turn, at least 2; null: 5, or 3 for long recordings.
         seeds: Repeat all with so many seeds and average.
         effort: Factor on the number of training steps.
@@ -75,11 +76,11 @@ class AttentionGranger(fulmen.Analyzer):
         significance: bool = True,
         q: float = 0.1,
         score: Literal[
-            "contribution", "loss", "clark_west", "attention", "weighted_attention", "gradient"
+            "contribution", "loss", "clark_west", "refitted", "attention", "weighted_attention", "gradient"
         ] = "contribution",
         test: Literal[
-            "contribution", "loss", "clark_west", "attention", "weighted_attention", "gradient"
-        ] = "clark_west",
+            "contribution", "loss", "clark_west", "refitted", "attention", "weighted_attention", "gradient"
+        ] = "refitted",
         folds: int | None = None,
         seeds: int = 1,
         effort: float = 1.0,

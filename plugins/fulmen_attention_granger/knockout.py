@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fulmen_attention_granger.network import KnockoutAttention
+from fulmen_attention_granger.refit import RefitSums
 
 READ_OUTS = ("contribution", "loss", "encompassing")
 
@@ -64,6 +65,7 @@ def knock_out(
     known: Tensor,
     block: int,
     lags: int,
+    refit: RefitSums | None = None,
 ) -> Knockouts:
     """Knock every source out of every forecast.
 
@@ -75,6 +77,7 @@ def knock_out(
         known: (n, N).
         block: Windows a block; the last one may be longer by less than a block.
         lags: How many of the channels are lags.
+        refit: Gathers what it needs, if given.
     """
     starts = list(range(0, max(1, len(future) // block) * block, block))
     stops = [*starts[1:], len(future)]
@@ -91,6 +94,7 @@ def knock_out(
         weight = there if forecast.log_variance is None else there * torch.exp(-forecast.log_variance[0])
         error = x - full
         sums = torch.empty(len(READ_OUTS), m, n)
+        added = torch.empty(m, stop - start, n) if refit is not None else None
         for j, difference in enumerate(
             _differences(network, attention, forecast.values - mean, forecast.values, z, full)
         ):
@@ -98,7 +102,11 @@ def knock_out(
             sums[0, j] = (weighted * difference).sum(0)
             sums[1, j] = (weighted * (2 * error + difference)).sum(0)
             sums[2, j] = (2 * weighted * (error + difference)).sum(0)
+            if added is not None:
+                added[j] = difference
             slope[:, j] += ((there * difference).T @ z[0, :, j, :lags]).numpy()
+        if refit is not None and added is not None:
+            refit.add(added, full, z[0], x, weight, there)
         count[number] = there.sum(0).numpy()
         blocks[number] = sums.transpose(1, 2).numpy() / np.maximum(count[number], 1)[None, :, None]
         squared += (there * error.square()).sum(0).numpy()

@@ -18,12 +18,15 @@ from fulmen_attention_granger.knockout import Knockouts, knock_out, lag_strength
 from fulmen_attention_granger.network import Design, KnockoutAttention, one_member
 from fulmen_attention_granger.packing import pack, unpack
 from fulmen_attention_granger.phantoms import phantom_copies
+from fulmen_attention_granger.refit import RefitSums, strongest
 from fulmen_attention_granger.training import Schedule, train
 from fulmen_attention_granger.windows import Fold, Windows, folds, windows
 
 LONG = 2500  # windows from which on there is enough to train longer, in larger batches
 SPAN = 8.0  # deviations within which hidden units may bend: a single outlier shall not draw them all
 BLOCKS = 12  # of held-out time per fold
+READ_PAIRS = 50_000_000  # pairs times held-out windows per fold: beyond, every second window is read, ...
+FEWEST_READ = 100  # of a fold's held-out windows, however many pairs there are
 READ_WINDOWS = 400  # windows for read-outs that need not see them all
 
 
@@ -63,6 +66,7 @@ class Reading:
         knockouts: On held-out time.
         attention: ``readouts.raw_attention``.
         weighted: ``readouts.weighted_attention``.
+        refitted: ``refit.RefitSums.t_values``.
         gradient: ``readouts.gradient``.
         lag_strength: ``knockout.lag_strengths`` of the variables, (targets, variables, lags).
         rows: int64 (blocks, 3): trial, first and last row of each block of ``knockouts``.
@@ -74,6 +78,7 @@ class Reading:
     knockouts: Knockouts
     attention: np.ndarray
     weighted: np.ndarray
+    refitted: np.ndarray
     gradient: np.ndarray
     lag_strength: np.ndarray
     rows: np.ndarray
@@ -133,23 +138,27 @@ def cut_windows(trials: Sequence[np.ndarray], members: Members) -> tuple[Windows
 
 def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> Reading:
     variables, lags = cut.targets, cut.lags
-    mean = mean_values(network, cut.history[_spread(fold.train, 1000)])
-    tested = torch.from_numpy(fold.held_out)
+    trained_on = cut.history[_spread(fold.train, 1000)]
+    mean = mean_values(network, trained_on)
+    refit = RefitSums(strongest(readouts.weighted_attention(network, trained_on)), cut.sources, lags)
+    tested = _spread(fold.held_out, max(FEWEST_READ, READ_PAIRS // (variables * cut.sources)))
     history, future, known = cut.history[tested], cut.future[tested], cut.known[tested]
     block = max(4 * lags, 8, len(tested) // BLOCKS)
-    knockouts = knock_out(network, mean, history, future, known, block, lags)
+    knockouts = knock_out(network, mean, history, future, known, block, lags, refit)
     few = _spread(fold.held_out, max(20, READ_WINDOWS * 20 // max(20, variables)))
     starts = np.arange(len(knockouts.blocks)) * block
     stops = np.r_[starts[1:], len(tested)] - 1
+    read = tested.numpy()
     lag_strength = lag_strengths(network, cut.history[few], cut.future[few], cut.known[few], lags)
     return Reading(
         knockouts=knockouts,
         attention=readouts.raw_attention(network),
         weighted=readouts.weighted_attention(network, cut.history[few]),
+        refitted=refit.t_values(),
         gradient=readouts.gradient(network, cut.history[few[:200]], lags),
         lag_strength=lag_strength[:, :variables],
         rows=np.stack(
-            [cut.trial[fold.held_out[starts]], cut.row[fold.held_out[starts]], cut.row[fold.held_out[stops]]],
+            [cut.trial[read[starts]], cut.row[read[starts]], cut.row[read[stops]]],
             1,
         ),
         residual_correlation=_residual_correlation(network, history, future, known),

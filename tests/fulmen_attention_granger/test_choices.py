@@ -8,6 +8,7 @@ import pytest
 from fulmen_attention_granger.choice import choose_member, held_out_loss
 from fulmen_attention_granger.knockout import Knockouts
 from fulmen_attention_granger.lag_choice import choose_lags
+from fulmen_attention_granger.systems import recorded
 from fulmen_attention_granger.windows import standardised
 
 
@@ -23,6 +24,11 @@ def test_the_lag_of_an_autoregression_is_found(lag):
 
 def test_noise_needs_one_lag():
     assert choose_lags(standardised([np.random.default_rng(0).standard_normal((800, 4))])).lags == 1
+
+
+@pytest.mark.parametrize("seed", [200, 201])
+def test_a_driver_that_acts_after_three_steps_takes_three_lags(seed):
+    assert choose_lags(standardised(recorded.common_driver(seed=seed).trials)).lags == 3
 
 
 def read(squared: list[float], log_loss: list[float]) -> Knockouts:

@@ -31,19 +31,38 @@ def residual_sum(x, y):
 
 
 def test_rows_straddle_no_trial_and_no_gap():
-    first, second = np.arange(5.0)[:, None], 10 + np.arange(4.0)[:, None]
+    first, second = np.arange(12.0)[:, None], 100 + np.arange(4.0)[:, None]
     second[2] = np.nan
-    past, now = lagged([first, second, np.zeros((1, 1))], 2)
+    past, now, note = lagged([first, second, np.zeros((1, 1))], 2)
 
-    assert now[:, 0].tolist() == [2, 3, 4]
-    assert past[:, :, 0].tolist() == [[1, 0], [2, 1], [3, 2]]
+    assert now[:, 0].tolist() == list(range(2, 12))
+    assert past[:2, :, 0].tolist() == [[1, 0], [2, 1]]
+    assert len(past) == 10
+    assert note == ""
+
+
+def test_where_gaps_are_many_they_are_filled_and_said():
+    past, now, note = lagged([np.array([[1.0], [np.nan], [3.0], [np.nan], [5.0]])], 1)
+
+    assert now[:, 0].tolist() == [0, 3, 0, 5]
+    assert past[:, 0, 0].tolist() == [1, 0, 3, 0]
+    assert note == "gaps filled with the mean"
+
+
+@pytest.mark.parametrize("method", ["var_granger", "slarac"])
+def test_a_third_of_the_values_may_be_missing(method):
+    made = linear_autoregression(20, 1000, 3, 3, seed=5)
+    whole, gappy = (run(method, [trial]) for trial in (made.trials[0], lose(made.trials[0], 0.3, 0)))
+
+    assert "filled" in gappy.note
+    assert auroc(whole.score, made.graph) > auroc(gappy.score, made.graph) > 0.85
 
 
 @pytest.mark.parametrize("lags", [1, 2])
 def test_f_statistics_are_those_of_two_explicit_regressions(lags):
     trials = [linear_autoregression(4, length, 2, 1, seed=3).trials[0] for length in (80, 60)]
     result = var_granger(trials, lags)
-    past, now = lagged(standardised(trials), lags)
+    past, now, _ = lagged(standardised(trials), lags)
     rows = len(now)
 
     for target in range(4):
@@ -63,7 +82,7 @@ def test_schwarzs_criterion_is_the_explicit_one(samples, seed, expected):
     trials = standardised(linear_autoregression(3, samples, 3, 1, seed=seed).trials)
     criteria = {}
     for lags in range(1, 7):
-        past, now = lagged(trials, lags, first=6)
+        past, now, _ = lagged(trials, lags, first=6)
         x = np.c_[past.reshape(len(now), -1), np.ones(len(now))]
         residual = now - x @ np.linalg.lstsq(x, now, rcond=None)[0]
         volume = np.linalg.slogdet(residual.T @ residual / len(now))[1]

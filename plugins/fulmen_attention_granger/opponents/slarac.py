@@ -24,7 +24,7 @@ def slarac(trials: Sequence[np.ndarray], lags: int = 3, draws: int = DRAWS, seed
     """Average absolute coefficients of regressions with random numbers of lags on bootstrapped rows.
 
     Args:
-        trials: Each (time, variables), NaN where missing: rows that touch a gap are left out.
+        trials: Each (time, variables), NaN where missing; what becomes of gaps, `lagged` says.
         lags: At most so many; each draw takes 1 to this.
         draws: How many regressions.
         seed: Of the draws.
@@ -36,7 +36,7 @@ def slarac(trials: Sequence[np.ndarray], lags: int = 3, draws: int = DRAWS, seed
         ValueError: there are fewer rows than coefficients of one lag.
     """
     start = time.process_time()
-    past, now = lagged(standardised(trials), lags)
+    past, now, note = lagged(standardised(trials), lags)
     rows, _, variables = past.shape
     if rows <= variables + 1:
         raise ValueError(
@@ -54,4 +54,4 @@ def slarac(trials: Sequence[np.ndarray], lags: int = 3, draws: int = DRAWS, seed
         total[:used] += np.abs(coefficients).reshape(used, variables, variables)
     score = total.max(axis=0).T / draws
     np.fill_diagonal(score, 0.0)
-    return OpponentResult("slarac", TEST, score, None, time.process_time() - start, lags)
+    return OpponentResult("slarac", TEST, score, None, time.process_time() - start, lags, note)

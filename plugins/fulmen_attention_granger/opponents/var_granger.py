@@ -31,7 +31,7 @@ def var_granger(
     pairs.
 
     Args:
-        trials: Each (time, variables), NaN where missing: rows that touch a gap are left out.
+        trials: Each (time, variables), NaN where missing; what becomes of gaps, `lagged` says.
         lags: How many; None: Schwarz's criterion chooses.
         max_lags: At most this many, where it chooses.
 
@@ -44,7 +44,7 @@ def var_granger(
     start = time.process_time()
     scaled = standardised(trials)
     lags = schwarz_lags(scaled, max_lags) if lags is None else lags
-    past, now = lagged(scaled, lags)
+    past, now, note = lagged(scaled, lags)
     rows, _, variables = past.shape
     if rows <= lags * variables + 1:
         raise ValueError(
@@ -65,7 +65,7 @@ def var_granger(
     p = stats.f.sf(f, lags, free)
     np.fill_diagonal(f, 0.0)
     np.fill_diagonal(p, 1.0)
-    return OpponentResult("var_granger", TEST, f, p, time.process_time() - start, lags)
+    return OpponentResult("var_granger", TEST, f, p, time.process_time() - start, lags, note)
 
 
 def schwarz_lags(trials: Sequence[np.ndarray], max_lags: int = MAX_LAGS) -> int:
@@ -84,7 +84,7 @@ def schwarz_lags(trials: Sequence[np.ndarray], max_lags: int = MAX_LAGS) -> int:
     variables = trials[0].shape[1]
     whole = lagged(trials, 1).now.shape[0]
     largest = max(1, min(max_lags, int((whole / ROWS_PER_COEFFICIENT - 1) // variables)))
-    past, now = lagged(trials, largest)
+    past, now, _ = lagged(trials, largest)
     rows = len(now)
     x = np.concatenate([np.ones((rows, 1)), past.reshape(rows, -1)], axis=1)
     gram, cross = x.T @ x, x.T @ now
