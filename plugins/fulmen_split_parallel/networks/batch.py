@@ -51,6 +51,8 @@ class GraphLayer:
         edge_weight: float (E,), in the order of ``indices``, or None.
         degrees: int64 (S,), in-edges of each source in the whole graph, or None where nobody counted.
         exchange_rows: How rows of the layer below become those of ``sources``; None: they are those.
+        own_rows: int64 (D,), positions of the destinations among the rows of the layer below, which
+            their owner computed itself; None: the first D.
     """
 
     sources: Tensor
@@ -60,6 +62,7 @@ class GraphLayer:
     edge_weight: Tensor | None = None
     degrees: Tensor | None = None
     exchange_rows: Exchange | None = None
+    own_rows: Tensor | None = None
 
     def exchange(self, rows: Tensor) -> Tensor:
         """Return the rows of ``sources``, (S, width), for those that the layer below computed here.
@@ -68,6 +71,10 @@ class GraphLayer:
         exchanged several times (hidden rows and skipped ones), as long as all ranks do.
         """
         return rows if self.exchange_rows is None else self.exchange_rows(rows)
+
+    def own(self, rows: Tensor) -> Tensor:
+        """Return the destinations' rows, (D, width), of the layer below: none has to be moved for it."""
+        return rows[: self.num_destinations] if self.own_rows is None else rows[self.own_rows]
 
     @property
     def destinations(self) -> Tensor:
