@@ -1,0 +1,10 @@
+"""Mini-batches of a graph: what is drawn depends on (seed, epoch, step, layer, vertex) alone.
+
+randomness.py   the hash that all draws come from
+block.py        one layer of a mini-batch
+sampler.py      what every sampler does
+neighbour.py    so many in-edges of each vertex, without replacement
+labor.py        the same in expectation, over fewer sources
+mini_batch.py   all layers of a mini-batch
+seeds.py        which vertices each mini-batch starts from
+"""
