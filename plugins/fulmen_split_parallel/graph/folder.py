@@ -38,11 +38,13 @@ def load_graph(path: str | Path, check_features: bool = True) -> Graph:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise GraphError(f"{folder}: no such folder; expected a graph folder with {', '.join(FILES)} as .npy
-        files")
+        raise GraphError(
+            f"{folder}: no such folder; expected a graph folder with {', '.join(FILES)} as .npy files"
+        )
     if missing := [f"{name}.npy" for name in FILES if not (folder / f"{name}.npy").exists()]:
-        raise GraphError(f"{folder}: {', '.join(missing)} missing; expected a graph folder with each of its
-        files")
+        raise GraphError(
+            f"{folder}: {', '.join(missing)} missing; expected a graph folder with each of its files"
+        )
     arrays = {name: _map(folder / f"{name}.npy") for name in FILES}
     weights = folder / f"{OPTIONAL}.npy"
     graph = Graph(**arrays, edge_weight=_map(weights) if weights.exists() else None)

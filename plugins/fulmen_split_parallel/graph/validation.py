@@ -72,8 +72,9 @@ def _require_types(graph: Graph, where: str) -> None:
 def _require_topology(graph: Graph, where: str) -> None:
     indptr, indices = graph.indptr, graph.indices
     if len(indptr) < 2:
-        raise GraphError(f"{where}: indptr holds {len(indptr)} numbers; expected one more than vertices, 2
-        at least")
+        raise GraphError(
+            f"{where}: indptr holds {len(indptr)} numbers; expected one more than vertices, 2 at least"
+        )
     if indptr[0] != 0:
         raise GraphError(f"{where}: indptr starts with {indptr[0]}; expected 0")
     if (falls := np.flatnonzero(np.diff(indptr) < 0)).size:
@@ -84,8 +85,8 @@ def _require_topology(graph: Graph, where: str) -> None:
         )
     if indptr[-1] != len(indices):
         raise GraphError(
-            f"{where}: indptr ends with {indptr[-1]}, but indices holds {len(indices)} edges; expected the
-            same number"
+            f"{where}: indptr ends with {indptr[-1]}, but indices holds {len(indices)} edges; expected the "
+            "same number"
         )
     _require_vertices("indices", indices, graph.num_vertices, where)
 
@@ -102,8 +103,8 @@ def _require_labels(graph: Graph, where: str) -> None:
     _require_length("labels", graph.labels, graph.num_vertices, "vertices", where)
     if (wrong := np.flatnonzero(graph.labels < -1)).size:
         raise GraphError(
-            f"{where}: vertex {wrong[0]} has label {graph.labels[wrong[0]]}; expected 0 or more, or -1 where
-            unknown"
+            f"{where}: vertex {wrong[0]} has label {graph.labels[wrong[0]]}; expected 0 or more, or -1 where "
+            "unknown"
         )
 
 
@@ -114,14 +115,15 @@ def _require_splits(graph: Graph, where: str) -> None:
         _require_vertices(name, vertices, graph.num_vertices, where)
         counts = np.bincount(vertices, minlength=graph.num_vertices)
         if (twice := np.flatnonzero(counts > 1)).size:
-            raise GraphError(f"{where}: {name} names vertex {twice[0]} {counts[twice[0]]} times; expected
-            once at most")
+            raise GraphError(
+                f"{where}: {name} names vertex {twice[0]} {counts[twice[0]]} times; expected once at most"
+            )
         used[name] = counts > 0
         # Labels of test vertices may be hidden: to predict them needs none.
         if name != "test_idx" and (unknown := np.flatnonzero(graph.labels[vertices] < 0)).size:
             raise GraphError(
-                f"{where}: vertex {vertices[unknown[0]]} of {name} has no label (-1), nor have {len(unknown)
-                - 1} " "others; expected a label for each"
+                f"{where}: vertex {vertices[unknown[0]]} of {name} has no label (-1), nor have "
+                f"{len(unknown) - 1} others; expected a label for each"
             )
     for one, other in combinations(SPLITS, 2):
         if (both := np.flatnonzero(used[one] & used[other])).size:
@@ -132,8 +134,9 @@ def _require_splits(graph: Graph, where: str) -> None:
 
 def _require_length(name: str, array: NDArray[Any], expected: int, of: str, where: str) -> None:
     if len(array) != expected:
-        raise GraphError(f"{where}: {name} holds {len(array)} rows for {expected} {of}; expected one for
-        each")
+        raise GraphError(
+            f"{where}: {name} holds {len(array)} rows for {expected} {of}; expected one for each"
+        )
 
 
 def _require_vertices(name: str, vertices: NDArray[Any], total: int, where: str) -> None:

@@ -7,7 +7,7 @@ iterations away costs one instruction and lets some thirty waits overlap.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
@@ -36,5 +36,5 @@ def _compile_prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.intp), generate
 
 
-prefetch: Callable[[NDArray[Any], int], None] = intrinsic(_compile_prefetch)
+prefetch = cast(Callable[[NDArray[Any], int], None], intrinsic(_compile_prefetch))
 """In compiled code: start fetching ``array[index]`` of a 1-dimensional array, an index within it."""
