@@ -99,9 +99,9 @@ class DegreeCorrectedSBM(GraphSource):
         """Both ends of each draw: int64 (draws,), twice. An end is drawn in proportion to its propensity."""
         draws = int(self.num_vertices * self.edges_per_vertex)
         propensity = random.pareto(self.tail, self.num_vertices) + 1
-        order = np.argsort(community, kind="stable")  # by community, so that each is a stretch of the line
-        below line = np.concatenate([[0.0], np.cumsum(propensity[order])]) border =
-        line[np.searchsorted(community[order], np.arange(self.communities + 1))]
+        order = np.argsort(community, kind="stable")  # each community is a stretch of the line
+        line = np.concatenate([[0.0], np.cumsum(propensity[order])])
+        border = line[np.searchsorted(community[order], np.arange(self.communities + 1))]
 
         def on_line(low: _Place, high: _Place) -> NDArray[np.int64]:
             point = low + random.random(draws) * (high - low)
