@@ -57,7 +57,7 @@ class AttentionConvolution(LayerConvolution):
 
     def forward(self, sources: Tensor, layer: GraphLayer) -> Tensor:
         """Return rows of the destinations, (D, heads * out_channels); (D, out_channels) if averaged."""
-        z = sources.view(len(sources), self.heads, -1)
+        z = sources.view(-1, *self.att_src.shape[1:])
         own = z[: layer.num_destinations]
         a_src = (z * self.att_src).sum(-1)
         a_dst = (own * self.att_dst).sum(-1)

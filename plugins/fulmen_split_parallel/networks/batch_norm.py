@@ -94,7 +94,7 @@ class BatchNorm(BatchAware):
                 raise ValueError("BatchNorm1d: expected affine, track_running_stats and a momentum")
             norm = cls(module.num_features, module.eps, module.momentum).to(module.weight)
             norm.load_state_dict(module.state_dict())
-            return norm
+            return norm.train(module.training)
         for name, child in module.named_children():
             setattr(module, name, cls.convert(child))
         return module

@@ -114,5 +114,6 @@ class GraphNetwork(nn.Module):
         if layers != len(self.convolutions):
             raise NetworkError(
                 f"the network has {len(self.convolutions)} convolutions, the mini-batch {layers} layers; "
-                f"expected as many: give data.fanouts {len(self.convolutions)} numbers, or the network {layers} layers."
+                f"expected as many: give data.fanouts {len(self.convolutions)} numbers, "
+                f"or the network {layers} layers."
             )

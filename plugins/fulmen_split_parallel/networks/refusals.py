@@ -51,8 +51,8 @@ def refuse_convolution(convolution: nn.Module) -> None:
         return
     name = type(convolution).__name__
     raise NetworkError(
-        f"{name} takes the vertices of one whole graph; expected a convolution from sources to destinations (its x a "
-        f"pair of tensors), since a mini-batch is made of blocks: use {INSTEAD.get(name, _ANY)} instead."
+        f"{name} takes the vertices of one whole graph; expected a convolution from sources to destinations "
+        f"(its x a pair of tensors), since mini-batches are blocks: use {INSTEAD.get(name, _ANY)} instead."
     )
 
 
@@ -64,9 +64,10 @@ def refuse_sharing(network: nn.Module) -> None:
     """
     for name, module in network.named_modules():
         if isinstance(module, _SEE_MANY_ROWS) or _is_graph_wide(module):
+            where = name or "the network"
             raise NetworkError(
-                f"{name or 'the network'} is a {type(module).__name__}, whose statistics would be of one rank's rows; "
-                f"expected those of the whole mini-batch: use fulmen_split_parallel.networks.BatchNorm "
+                f"{where} is a {type(module).__name__}, whose statistics would be of one rank's "
+                "rows; expected those of the whole mini-batch: use fulmen_split_parallel.networks.BatchNorm "
                 "(BatchNorm.convert(network) puts it in place) or LayerNorm."
             )
 
