@@ -1,4 +1,4 @@
-"""Split-parallel training of graph neural networks, after GSplit (arXiv 2303.13775), and a sampler for everyone.
+"""Split-parallel training of graph neural networks, after GSplit (arXiv 2303.13775), and a sampler.
 
 Each mini-batch is split over the ranks by a partition of the vertices: every vertex is sampled, loaded and
 computed once, at its owner, and hidden rows cross ranks by one all-to-all a layer.

@@ -14,8 +14,8 @@ class Block:
     """Sampled in-edges of D destinations, from S sources, among which the destinations come first.
 
     Attributes:
-        sources: int64 (S,), vertices, each once. ``sources[:num_destinations]`` are the destinations, in order:
-            convolutions that add self-loops or a root weight count on it.
+        sources: int64 (S,), vertices, each once. ``sources[:num_destinations]`` are the destinations, in
+            order: convolutions that add self-loops or a root weight count on it.
         num_destinations: D.
         indptr: int64 (D + 1,). The in-edges of destination d are ``indptr[d]`` to ``indptr[d + 1] - 1``.
         indices: int64 (E,), the row in `sources` of each edge's source.

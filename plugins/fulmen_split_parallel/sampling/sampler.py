@@ -14,9 +14,9 @@ from fulmen_split_parallel.sampling.block import Block
 class Sampler(Protocol):
     """Draws in-edges of vertices, one layer at a time.
 
-    What is drawn for a vertex depends on (seed, epoch, step, layer, vertex) alone, never on who asks, on what is
-    asked beside it, or on the number of threads: ranks that share the vertices of a mini-batch draw together what
-    one process would have drawn.
+    What is drawn for a vertex depends on (seed, epoch, step, layer, vertex) alone, never on who asks, on
+    what is asked beside it, or on the number of threads: ranks that share the vertices of a mini-batch
+    draw together what one process would have drawn.
     """
 
     graph: Graph

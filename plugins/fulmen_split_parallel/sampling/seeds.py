@@ -13,7 +13,8 @@ def seed_batches(
 ) -> Iterator[NDArray[np.int64]]:
     """Shuffle the training vertices and yield them in global mini-batches; the last may be smaller.
 
-    The order depends on (seed, epoch) alone: every rank, and every number of ranks, sees the same mini-batches.
+    The order depends on (seed, epoch) alone: every rank, and every number of ranks, sees the same
+    mini-batches.
     """
     shuffled = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(train_idx)
     for start in range(0, len(shuffled), batch_size):
