@@ -15,6 +15,7 @@ parallel they move rows between ranks: every vertex of the mini-batch is compute
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,7 +50,8 @@ class GraphLayer:
         indices: int64 (E,), positions in ``sources``; those of destination d are
             ``indices[indptr[d]:indptr[d + 1]]`` (CSC).
         edge_weight: float (E,), in the order of ``indices``, or None.
-        degrees: int64 (S,), in-edges of each source in the whole graph, or None where nobody counted.
+        degrees: (S,), in-edges of each source in the whole graph, int64; or the sum of their weights,
+            float; None where nobody counted.
         exchange_rows: How rows of the layer below become those of ``sources``; None: they are those.
         own_rows: int64 (D,), positions of the destinations among the rows of the layer below, which
             their owner computed itself; None: the first D.
@@ -98,6 +100,10 @@ class GraphLayer:
         destinations = torch.arange(self.num_destinations, device=counts.device)
         repeated = destinations.repeat_interleave(counts, output_size=self.num_edges)
         return torch.stack([self.indices, repeated])
+
+    def without_weights(self) -> Self:
+        """Return the layer with every edge alike."""
+        return dataclasses.replace(self, edge_weight=None)
 
     def to(self, device: torch.device | str) -> Self:
         """Return the layer with its tensors on a device."""

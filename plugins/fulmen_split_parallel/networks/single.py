@@ -3,40 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.networks.batch import GraphBatch, GraphLayer
-
-if TYPE_CHECKING:
-    from fulmen_split_parallel.graph.graph import Graph
-    from fulmen_split_parallel.sampling.block import Block
+from fulmen_split_parallel.sampling.block import Block
 
 
 def layer_of(block: Block, graph: Graph) -> GraphLayer:
     """Return a block as a layer, with its edges' weights and its sources' degrees in the whole graph."""
     weight = None if graph.edge_weight is None else torch.from_numpy(graph.edge_weight[block.edge_ids])
-    degrees = graph.indptr[block.sources + 1] - graph.indptr[block.sources]
     return GraphLayer(
         sources=torch.from_numpy(block.sources),
         num_destinations=block.num_destinations,
         indptr=torch.from_numpy(block.indptr),
         indices=torch.from_numpy(block.indices),
         edge_weight=weight,
-        degrees=torch.from_numpy(degrees),
+        degrees=torch.from_numpy(degrees_of(graph, block.sources)),
     )
+
+
+_weighted_degrees: WeakKeyDictionary[Graph, NDArray[Any]] = WeakKeyDictionary()
+
+
+def degrees_of(graph: Graph, vertices: NDArray[Any]) -> NDArray[Any]:
+    """Return the in-edges of vertices in the whole graph, int64, or the sums of their weights, float64."""
+    if graph.edge_weight is None:
+        counts: NDArray[Any] = graph.indptr[vertices + 1] - graph.indptr[vertices]
+        return counts
+    if graph not in _weighted_degrees:
+        # A hub's edges are many: all sums at once, the first time, cost less than the frontier's each time.
+        sums = np.concatenate([[0.0], np.cumsum(graph.edge_weight, dtype=np.float64)])
+        _weighted_degrees[graph] = np.diff(sums[graph.indptr])
+    sums_of_weights: NDArray[Any] = _weighted_degrees[graph][vertices]
+    return sums_of_weights
 
 
 def batch_of(
     graph: Graph,
-    seeds: np.ndarray,
+    seeds: NDArray[Any],
     blocks: Sequence[Block],
     *,
     key: int = 0,
-    gather: Callable[[np.ndarray], Tensor] | None = None,
+    gather: Callable[[NDArray[Any]], Tensor] | None = None,
 ) -> GraphBatch:
     """Return the mini-batch that one process computes by itself.
 
