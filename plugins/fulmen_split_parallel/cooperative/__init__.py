@@ -11,10 +11,12 @@ fences.py         waiting for a number in shared memory to grow
 route.py          Route: which rows go where, and where those that come belong
 shuffle.py        Shuffle: rows along a route, and their gradients back
 reduction.py      sums over ranks, and their gradients
-relabel.py        from vertices to rows
+by_owner.py       the order of a layer's sources at a rank
 plan.py           which rank samples, loads and sends what for one mini-batch
 own_part.py       a rank's part of a mini-batch, as networks take it
 hot_rows.py       the rows that an owner keeps at hand
+builder.py        from the seeds of a mini-batch to a rank's part of it
+whole_graph.py    the whole graph instead of a mini-batch, layer by layer
 lookahead.py      the next mini-batch, planned while this one is computed
 links.py          notices when another host is gone
 """

@@ -16,8 +16,8 @@ class Lookahead:
     """One thread that makes things one at a time, in the order in which they were asked for.
 
     What it makes may be collective: as long as every rank asks for the same in the same order, they make it
-    together, whatever else each of them does meanwhile. So it is exactly one thing that is made ahead: when one
-    is taken, the next is begun.
+    together, whatever else each of them does meanwhile. So it is exactly one thing that is made ahead: when
+    one is taken, the next is begun.
     """
 
     def __init__(self) -> None:

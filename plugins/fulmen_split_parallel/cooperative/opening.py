@@ -107,15 +107,17 @@ def host_key() -> int:
 
 def _check(kind: Kind, hosts: int, device: torch.device) -> None:
     if kind == "nccl" and device.type != "cuda":
-        raise ValueError(f"transport: nccl moves rows between GPUs, and they are on {device}; use shm or gloo.")
+        raise ValueError(
+            f"transport: nccl moves rows between GPUs, and they are on {device}; use shm or gloo."
+        )
     if kind == "shm" and not _has_shared_memory():
         raise ValueError(
-            f"transport: shm needs Linux's memfd and /proc, which {sys.platform} lacks; use gloo."
+            f"transport: shm needs Linux's memfd and /proc, and this is {sys.platform}; use gloo."
         )
     if kind == "shm" and hosts > 1:
         raise ValueError(
-            f"transport: shm joins ranks of one host, and a group stands on {hosts}; use auto (shm within a host, "
-            "gloo between) or a group_size that keeps groups on one host."
+            f"transport: shm joins ranks of one host, and a group stands on {hosts}; use auto (shm within "
+            "a host, gloo between) or a group_size that keeps groups on one host."
         )
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fulmen_split_parallel.cooperative.plan import CooperativePlan
@@ -40,11 +37,20 @@ def own_part(
         num_shares: Ranks over which gradients are averaged, in all groups.
         key: Of the network's random draws.
     """
+    edges, input_rows, shuffled_rows = plan.counts[transport.rank].tolist()
+    counts = {
+        "edges": edges,
+        "input_rows": input_rows,
+        "shuffled_rows": shuffled_rows,
+        "imbalance": plan.imbalance,
+        "exchange_seconds": 0.0,  # grows while the mini-batch is computed
+    }
     layers = [
-        dataclasses.replace(layer_of(layer.block, graph), exchange_rows=Shuffle(layer.route, transport))
+        dataclasses.replace(
+            layer_of(layer.block, graph), exchange_rows=Shuffle(layer.route, transport, counts)
+        )
         for layer in plan.layers
     ]
-    edges, input_rows, shuffled_rows = plan.counts[transport.rank].tolist()
     return GraphBatch(
         x=x,
         inputs=torch.from_numpy(plan.inputs),
@@ -53,21 +59,8 @@ def own_part(
         y=torch.from_numpy(graph.labels[plan.home_seeds]),
         num_seeds=num_seeds,
         num_shares=num_shares,
-        home_exchange=Shuffle(plan.home, transport),
+        home_exchange=Shuffle(plan.home, transport, counts),
         sum_over_ranks=SumOverRanks(transport),
         key=key,
-        counts={
-            "edges": edges,
-            "input_rows": input_rows,
-            "shuffled_rows": shuffled_rows,
-            "imbalance": plan.imbalance,
-        },
+        counts=counts,
     )
-
-
-def features_of(graph: Graph, vertices: NDArray[np.int64]) -> Tensor:
-    """Return float32 (n, F): the features of vertices, by a plain look-up."""
-    return torch.from_numpy(np.asarray(graph.features[vertices], np.float32))
-
-
-Gather = Callable[[NDArray[np.int64]], Tensor]

@@ -1,6 +1,6 @@
 """Which rank samples, loads and sends what for one mini-batch.
 
-Cooperative sampling, as in GSplit (arXiv:2303.13775; the authors' artefact: split_sampler.h, array_scatter.cc).
+Cooperative sampling, as in GSplit (arXiv:2303.13775).
 Every vertex of the mini-batch has one owner, who samples its in-edges, loads its features and computes its
 hidden rows, whichever ranks need them. From the seeds down, with F the vertices that this rank computes in a
 layer::
@@ -22,10 +22,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fulmen_split_parallel.cooperative.relabel import enter, look_up, move_indices, sort_by_owner
+from fulmen_split_parallel.cooperative.by_owner import move_indices, sort_by_owner
 from fulmen_split_parallel.cooperative.route import Route, home_route
 from fulmen_split_parallel.cooperative.transport import Transport, gather
 from fulmen_split_parallel.sampling.block import Block
+from fulmen_split_parallel.sampling.relabelling import relabelling
 from fulmen_split_parallel.sampling.sampler import Sampler
 
 
@@ -90,8 +91,7 @@ class Planner:
                 f"and {transport.size} ranks; expected one owner below the number of ranks for each vertex."
             )
         self.sampler, self.owner, self.transport = sampler, owner, transport
-        self._stamps = np.zeros(len(owner), np.int64)
-        self._tick = 0
+        self._relabelling = relabelling(len(owner))
 
     def plan(
         self, seeds: NDArray[np.int64], fanouts: Sequence[int], *, seed: int, epoch: int, step: int
@@ -114,15 +114,14 @@ class Planner:
         layers = []
         for layer, fanout in enumerate(fanouts):
             block = self.sampler.sample(frontier, fanout, seed=seed, epoch=epoch, step=step, layer=layer)
-            planned, frontier = self._cooperate(block)
+            planned, frontier = self.cooperate(block)
             layers.append(planned)
         home, home_seeds = home_route(seeds, owners, rank, size)
         counts = self._count(layers, frontier, zlib.crc32(seeds.tobytes(), epoch << 16 ^ step))
         return CooperativePlan(layers[::-1], frontier, own_seeds, home, home_seeds, counts)
 
-    def _cooperate(self, block: Block) -> tuple[LayerPlan, NDArray[np.int64]]:
-        """Return the layer with its sources in this rank's order, and the vertices to compute one layer
-        down."""
+    def cooperate(self, block: Block) -> tuple[LayerPlan, NDArray[np.int64]]:
+        """Return the layer with its sources in this rank's order, and what it computes one layer down."""
         rank, size, above = self.transport.rank, self.transport.size, block.num_destinations
         beyond = block.sources[above:]
         places, wanted = sort_by_owner(beyond, self.owner, rank, size)
@@ -132,22 +131,18 @@ class Planner:
         wanted[rank] = 0
         asked, asked_counts = self.transport.exchange_ids(sources[num_kept:], wanted)
 
-        self._tick += 1
-        frontier = np.empty(num_kept + len(asked), np.int64)
-        length = enter(sources[:num_kept], self._stamps, self._tick, frontier, 0)
-        length = enter(asked, self._stamps, self._tick, frontier, length)
+        frontier, asked_rows = self._relabelling.relabel(sources[:num_kept], asked)
         route = Route(
-            rows_in=length,
+            rows_in=len(frontier),
             rows_out=len(sources),
-            send=torch.from_numpy(look_up(asked, self._stamps)),
+            send=torch.from_numpy(asked_rows),
             send_counts=tuple(asked_counts.tolist()),
             recv_counts=tuple(wanted.tolist()),
             num_kept=num_kept,
         )
         indices = move_indices(block.indices, above, places)
-        return LayerPlan(Block(sources, above, block.indptr, indices, block.edge_ids), route), frontier[
-            :length
-        ]
+        own_block = Block(sources, above, block.indptr, indices, block.edge_ids)
+        return LayerPlan(own_block, route), frontier
 
     def _count(
         self, layers: Sequence[LayerPlan], inputs: NDArray[np.int64], checksum: int

@@ -42,12 +42,8 @@ class SeveralHostsTransport:
         near_in = rows.new_empty((int(from_near.sum()), rows.shape[1]))
         far_in = rows.new_empty((len(from_near) - len(near_in), rows.shape[1]))
         # The wires work while this host copies.
-        begun = self.far.start(
-            rows, index[~to_near], self._far(send_counts), far_in, self._far(recv_counts)
-        )
-        self.near.exchange(
-            rows, index[to_near], self._near(send_counts), near_in, self._near(recv_counts)
-        )
+        begun = self.far.start(rows, index[~to_near], self._far(send_counts), far_in, self._far(recv_counts))
+        self.near.exchange(rows, index[to_near], self._near(send_counts), near_in, self._near(recv_counts))
         finish(begun)
         out[from_near] = near_in
         out[~from_near] = far_in

@@ -71,8 +71,8 @@ class SharedMemoryTransport:
             if count != recv_counts[other] or (count and other_bytes != row_bytes):
                 raise ConnectionError(
                     f"shared memory: connection closed: {self.names[other]} sends {count} rows of "
-                    f"{other_bytes} bytes where {recv_counts[other]} of {row_bytes} are expected: the ranks are "
-                    "out of step. Every rank has to go through the same layers in the same order."
+                    f"{other_bytes} bytes where {recv_counts[other]} of {row_bytes} are expected: the ranks "
+                    "are out of step. Every rank has to go through the same layers in the same order."
                 )
             if count and row_bytes:
                 out[start : start + count].copy_(received.view(rows.dtype).view(count, -1))

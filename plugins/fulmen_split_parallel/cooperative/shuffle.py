@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,10 +24,12 @@ class Shuffle:
     Args:
         route: Which rows go where.
         transport: What takes them there.
+        counts: Whose ``exchange_seconds`` grows by what it takes, waiting for others included.
     """
 
-    def __init__(self, route: Route, transport: Transport) -> None:
+    def __init__(self, route: Route, transport: Transport, counts: dict[str, float] | None = None) -> None:
         self.route, self.transport = route, transport
+        self.counts = {"exchange_seconds": 0.0} if counts is None else counts
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Return the rows that this rank needs, (rows_out, ...), for those that it holds, (rows_in, ...)."""
@@ -37,25 +42,35 @@ class Shuffle:
             return rows
         width = math.prod(rows.shape[1:])  # reshape cannot tell it where there are no rows
         flat = rows.reshape(len(rows), width)
-        exchanged: Tensor = _Shuffle.apply(flat, self.route, self.transport)  # type: ignore[no-untyped-call]
+        exchanged: Tensor = _Shuffle.apply(flat, self)  # type: ignore[no-untyped-call]
         return exchanged.reshape(self.route.rows_out, *rows.shape[1:])
 
     def to(self, device: torch.device | str) -> Shuffle:
         """Return the same exchange with its indices on a device."""
-        return Shuffle(self.route.to(device), self.transport)
+        return Shuffle(self.route.to(device), self.transport, self.counts)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Add what is done within to ``exchange_seconds``."""
+        started = time.perf_counter()
+        yield
+        self.counts["exchange_seconds"] += time.perf_counter() - started
 
 
 class _Shuffle(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, route: Route, transport: Transport) -> Tensor:
-        ctx.route, ctx.transport = route, transport
-        return send_along(rows.contiguous(), route, transport)
+    def forward(ctx: Any, rows: Tensor, shuffle: Shuffle) -> Tensor:
+        ctx.shuffle = shuffle
+        with shuffle.timed():
+            return send_along(rows.contiguous(), shuffle.route, shuffle.transport)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         # Only where it is needed: torch does not come here for features, of which nobody asks a gradient.
-        return return_along(gradient.contiguous(), ctx.route, ctx.transport), None, None
+        shuffle: Shuffle = ctx.shuffle
+        with shuffle.timed():
+            return return_along(gradient.contiguous(), shuffle.route, shuffle.transport), None
 
 
 def send_along(rows: Tensor, route: Route, transport: Transport) -> Tensor:
@@ -77,8 +92,7 @@ def send_along(rows: Tensor, route: Route, transport: Transport) -> Tensor:
 
 
 def return_along(gradient: Tensor, route: Route, transport: Transport) -> Tensor:
-    """Return the gradient of the rows held, (rows_in, width), for that of `send_along`'s, (rows_out,
-    width)."""
+    """Return the gradient of what `send_along` was given, (rows_in, width), for that of what it returned."""
     leaving = gradient[route.num_kept :] if route.received_to is None else gradient
     coming = gradient.new_empty((len(route.send), gradient.shape[1]))
     transport.exchange(leaving, route.received_to, route.recv_counts, coming, route.send_counts)

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch_geometric.nn import GATConv, GATv2Conv, GINConv, SAGEConv
 
-from fulmen_split_parallel.cooperative.own_part import features_of, own_part
+from fulmen_split_parallel.cooperative.own_part import own_part
 from fulmen_split_parallel.cooperative.plan import Planner
 from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
 
@@ -65,7 +65,7 @@ def step(transports, graph, owner, network, seeds, loss):
     network = copy.deepcopy(network)
     planner = Planner(NeighbourSampler(graph), owner, transports[0])
     plan = planner.plan(seeds, FANOUTS, seed=1, epoch=0, step=5)
-    x = features_of(graph, plan.inputs).double()
+    x = torch.from_numpy(graph.features[plan.inputs]).double()
     size = transports[0].size
     batch = own_part(plan, graph, x, transports[1], num_seeds=len(seeds), num_shares=size)
     value = loss(network(batch), batch)
@@ -146,7 +146,7 @@ def test_the_mean_over_owned_seeds_averaged_over_ranks_is_wrong(ranks, graph):
         plan = Planner(NeighbourSampler(graph), owner, transports[0]).plan(
             seeds, FANOUTS, seed=1, epoch=0, step=5
         )
-        x = features_of(graph, plan.inputs).double()
+        x = torch.from_numpy(graph.features[plan.inputs]).double()
         batch = own_part(plan, graph, x, transports[1], num_seeds=40, num_shares=2)
         batch.home_exchange = None
         batch.y = torch.from_numpy(graph.labels[plan.seeds])

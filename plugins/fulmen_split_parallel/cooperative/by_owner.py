@@ -1,48 +1,10 @@
-"""From vertices to rows, by a table of all vertices that is never cleared (stamps)."""
+"""The order in which a rank keeps the sources of a layer: its own first, then the others' by owner."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-
-
-@njit(cache=True, nogil=True)
-def enter(
-    vertices: NDArray[np.int64],
-    stamps: NDArray[np.int64],
-    tick: int,
-    frontier: NDArray[np.int64],
-    length: int,
-) -> int:
-    """Append vertices to a frontier, each once, and note their rows.
-
-    Args:
-        vertices: int64 (n,), any, also several times.
-        stamps: int64 (V,): ``tick << 32 | row`` of those entered since the tick began, less for all others.
-        tick: The number of this round, larger than all before.
-        frontier: int64, with room for those that are new.
-        length: Vertices in it.
-
-    Returns:
-        Vertices in it now.
-    """
-    floor = np.int64(tick) << 32
-    for vertex in vertices:
-        if stamps[vertex] < floor:
-            stamps[vertex] = floor | length
-            frontier[length] = vertex
-            length += 1
-    return length
-
-
-@njit(cache=True, nogil=True)
-def look_up(vertices: NDArray[np.int64], stamps: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows of vertices that were entered in this round."""
-    rows = np.empty(len(vertices), np.int64)
-    for i in range(len(vertices)):
-        rows[i] = stamps[vertices[i]] & 0xFFFFFFFF
-    return rows
 
 
 @njit(cache=True, nogil=True)
