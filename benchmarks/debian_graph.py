@@ -1,6 +1,6 @@
 """Make the graph of Debian's packages that fulmen_split_parallel ships, from this machine's package index.
 
-    apt-cache dumpavail | python benchmarks/split_parallel_debian.py [OUT.npz]
+    apt-cache dumpavail | python benchmarks/debian_graph.py [OUT.npz]
 
 The same index gives the same bytes.
 """
