@@ -9,6 +9,7 @@ from fulmen_split_parallel.networks.dropout import KeyedDropout
 from fulmen_split_parallel.networks.errors import NetworkError
 from fulmen_split_parallel.networks.gin import GinConvolution
 from fulmen_split_parallel.networks.network import GraphNetwork
+from fulmen_split_parallel.networks.perceptron import Perceptron
 from fulmen_split_parallel.networks.sage import SageConvolution
 from fulmen_split_parallel.networks.stack import Stack
 
@@ -23,6 +24,7 @@ __all__ = [
     "KeyedDropout",
     "LayerConvolution",
     "NetworkError",
+    "Perceptron",
     "SageConvolution",
     "Stack",
 ]

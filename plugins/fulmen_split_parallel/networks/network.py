@@ -28,7 +28,8 @@ class GraphNetwork(nn.Module):
                 return rows if index else rows.relu()
 
     It is then called with a ``GraphBatch`` and gives scores of its seeds, wherever the rows live, and
-    ``infer`` runs it layer by layer over the whole graph.
+    ``infer`` runs it layer by layer over the whole graph. One without convolutions sees the seeds' own
+    features, whatever was sampled.
 
     Args:
         convolutions: PyG's bipartite ones (SAGEConv, GATConv, GATv2Conv, GINConv, GraphConv,
@@ -72,14 +73,17 @@ class GraphNetwork(nn.Module):
         self._refuse_depth(len(batch.layers))
         with told_of(self, batch):
             rows = batch.x
-            levels: list[Tensor] = []
+            levels = [rows]
             for index, layer in enumerate(batch.layers):
                 own = layer.own(rows)
-                sources = layer.exchange(self.project(index, rows))
-                rows = self.layer(index, sources, own, layer)
-                levels = [layer.own(level) for level in levels] if self.jumps else []
-                levels.append(rows)
-            return batch.home(self.readout(levels or [rows]))
+                if self.convolutions:
+                    sources = layer.exchange(self.project(index, rows))
+                    rows = self.layer(index, sources, own, layer)
+                else:
+                    rows = own
+                jumping = [layer.own(level) for level in levels] if self.jumps and index else []
+                levels = [*jumping, rows]
+            return batch.home(self.readout(levels))
 
     def project(self, index: int, rows: Tensor) -> Tensor:
         """Return what the owners of a layer's sources do before rows are exchanged."""
@@ -111,7 +115,7 @@ class GraphNetwork(nn.Module):
         )
 
     def _refuse_depth(self, layers: int) -> None:
-        if layers != len(self.convolutions):
+        if self.convolutions and layers != len(self.convolutions):
             raise NetworkError(
                 f"the network has {len(self.convolutions)} convolutions, the mini-batch {layers} layers; "
                 f"expected as many: give data.fanouts {len(self.convolutions)} numbers, "

@@ -73,6 +73,7 @@ class Stack(GraphNetwork):
         ends = [jump == "last" and index == layers - 1 for index in range(layers)]
         steps = list(zip(widths[:-1], widths[1:], ends, strict=True))
         super().__init__([convolution(*step) for step in steps], use_edge_weight)
+        self.in_channels = in_channels
         self.jumps = jump != "last"
         self.jump = jump
         self.activation = getattr(functional, activation)
