@@ -22,9 +22,7 @@ class HotRows:
 
     Args:
         features: (V, F), also mapped.
-        owned: int64, the vertices that this rank owns.
-        uses: int64 (V,), how often pre-sampled mini-batches loaded each vertex; None: nothing is hot.
-        most: How many rows are kept.
+        hot: int64, those of this rank's own vertices that are kept, hottest first.
         device: Where they are computed with.
 
     Attributes:
@@ -33,22 +31,12 @@ class HotRows:
     """
 
     def __init__(
-        self,
-        features: NDArray[Any],
-        owned: NDArray[np.int64],
-        uses: NDArray[np.integer] | None = None,
-        most: int = 0,
-        device: torch.device | str = "cpu",
+        self, features: NDArray[Any], hot: NDArray[np.int64] | None = None, device: torch.device | str = "cpu"
     ) -> None:
         self._rows = FeatureRows(features)
         self._device = torch.device(device)
         self.hits = self.misses = 0
-        hot = np.empty(0, np.int64)
-        if most and uses is not None:
-            # Of equally hot ones the first: the same at every start.
-            hottest = np.argsort(-uses[owned].astype(np.int64), kind="stable")[:most]
-            hot = np.sort(owned[hottest[uses[owned[hottest]] > 0]])
-        self.hot = hot
+        hot = np.empty(0, np.int64) if hot is None else hot
         self._place: NDArray[np.int32] | None = None
         if len(hot):
             self._place = np.full(len(features), _COLD, np.int32)
