@@ -40,6 +40,8 @@ FURTHER_ADAPTERS = {
         "commands",
     },
     "fulmen_evolution": {"patch_data"},  # data modules
+    # a data module, models, a callback, commands
+    "fulmen_split_parallel": {"graph_data", "models", "counters", "commands"},
     # a model, data modules
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
     "fulmen_zero_space_ecc": {
