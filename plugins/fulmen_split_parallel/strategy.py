@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
-import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
@@ -20,21 +13,20 @@ from torch.optim import Optimizer
 
 import fulmen
 from fulmen.errors import ConfigError, DataError
-from fulmen_split_parallel.cooperative.agreement import Agreement, digest_of_data
+from fulmen_split_parallel.cooperative.agreement import Agreement, Disagreement, digest_of_data
 from fulmen_split_parallel.cooperative.builder import BatchBuilder
 from fulmen_split_parallel.cooperative.hot_rows import HotRows
-from fulmen_split_parallel.cooperative.loader import SplitLoader
 from fulmen_split_parallel.cooperative.lookahead import Lookahead
 from fulmen_split_parallel.cooperative.opening import KINDS, Kind, Transports, open_transports
 from fulmen_split_parallel.cooperative.plan import Planner
 from fulmen_split_parallel.cooperative.whole_graph import SharedWholeGraph
-from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.graph_cache import default_cache
 from fulmen_split_parallel.loading import GraphLoader
 from fulmen_split_parallel.networks import GraphBatch, GraphNetwork
 from fulmen_split_parallel.partition.cache import cached_partition
 from fulmen_split_parallel.partition.errors import PartitionError
 from fulmen_split_parallel.partition.partition import Partition
+from fulmen_split_parallel.split_loader import SplitLoader
 
 
 class SplitParallelStrategy(DDPStrategy):
@@ -147,10 +139,11 @@ class SplitParallelStrategy(DDPStrategy):
             )
         transports, agreement, lookahead = self._opened()
         graph = dataloader.graph
-        agreement.require_same(
-            "data", digest_of_data(graph), "the graph in its folder has to be the same on every host: copy one of them"
-        )
-        partition = self._partition(dataloader)
+        try:
+            agreement.require_same("data", digest_of_data(graph), "copy one host's graph to the others")
+            partition = self._partition(dataloader)
+        except Disagreement as error:
+            raise DataError(f"split_parallel: {error}.") from None
         planner = Planner(dataloader.make_sampler(graph), partition.owner, transports.ids)
         group = next(place for place, ranks in enumerate(self.groups) if self.global_rank in ranks)
         hot = partition.hottest(transports.rows.rank, self.cache_rows)
@@ -193,9 +186,7 @@ class SplitParallelStrategy(DDPStrategy):
                     raise DataError(f"split_parallel: {error}.") from error
 
             made = agreement.first_of_each_host(make, self.local_rank == 0)
-            agreement.require_same(
-                "partition", made.digest, "every rank has to use the same map: copy one host's, or delete the others'"
-            )
+            agreement.require_same("partitions", made.digest, "copy one host's file to the others")
             self._partitions[key] = made
         return self._partitions[key]
 

@@ -15,7 +15,6 @@ by_owner.py       the order of a layer's sources at a rank
 plan.py           which rank samples, loads and sends what for one mini-batch
 own_part.py       a rank's part of a mini-batch, as networks take it
 agreement.py      compares what all ranks must have alike
-loader.py         the mini-batches of a stage, each rank's part
 hot_rows.py       the rows that an owner keeps at hand
 builder.py        from the seeds of a mini-batch to a rank's part of it
 whole_graph.py    the whole graph instead of a mini-batch, layer by layer
