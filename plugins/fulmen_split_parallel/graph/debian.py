@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fulmen_split_parallel.graph.debian_index import BUCKETS
 from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.graph.sources import GraphSource
-from fulmen_split_parallel.graph.topology import in_edges_by_vertex
+from fulmen_split_parallel.graph.topology import symmetric_simple
 
 SHIPPED = Path(__file__).resolve().parent.parent / "shipped" / "debian.npz"
 
@@ -20,8 +20,8 @@ SHIPPED = Path(__file__).resolve().parent.parent / "shipped" / "debian.npz"
 class DebianPackages(GraphSource):
     """Packages of Debian 12; a vertex's class is the section of the archive that the package is in.
 
-    Features are the hashed words of the one-line description, scaled to length 1; neither text nor names are shipped.
-    A fifth of the vertices are for training, as many each for validation and testing.
+    Features are the hashed words of the one-line description, scaled to length 1; neither text nor names
+    are shipped. A fifth of the vertices are for training, as many each for validation and testing.
 
     Args:
         both_ways: Whether a package hears of those that need it as well as of those that it needs.
@@ -40,11 +40,9 @@ class DebianPackages(GraphSource):
         indptr, indices = arrays["indptr"].astype(np.int64), arrays["indices"]
         if self.both_ways:
             vertices = len(indptr) - 1
-            ends = np.repeat(np.arange(vertices, dtype=np.int32), np.diff(indptr))
-            pairs = np.stack([np.concatenate([indices, ends]), np.concatenate([ends, indices])])
-            # Two packages that need each other are joined twice by now.
-            pairs = np.unique(pairs, axis=1)
-            indptr, indices, _ = in_edges_by_vertex(pairs[0], pairs[1], vertices)
+            ends = np.repeat(np.arange(vertices), np.diff(indptr))
+            # Once each, also where two packages need each other.
+            indptr, indices = symmetric_simple(indices.astype(np.int64), ends, vertices)
         return Graph(
             indptr,
             indices,
@@ -62,4 +60,5 @@ def _features(words: NDArray[np.uint8], word_counts: NDArray[np.uint8]) -> NDArr
     counts = np.zeros((len(word_counts), BUCKETS), np.float32)
     np.add.at(counts, (package, words), 1)
     lengths = np.linalg.norm(counts, axis=1, keepdims=True)
-    return (counts / np.maximum(lengths, 1)).astype(np.float16)
+    scaled: NDArray[np.float16] = (counts / np.maximum(lengths, 1)).astype(np.float16)
+    return scaled
