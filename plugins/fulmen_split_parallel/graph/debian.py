@@ -20,8 +20,8 @@ SHIPPED = Path(__file__).resolve().parent.parent / "shipped" / "debian.npz"
 class DebianPackages(GraphSource):
     """Packages of Debian 12; a vertex's class is the section of the archive that the package is in.
 
-    Features are the hashed words of the one-line description, scaled to length 1; neither text nor names are shipped.
-    A fifth of the vertices are for training, as many each for validation and testing.
+    Features are the hashed words of the one-line description, scaled to length 1; neither text nor names
+    are shipped. A fifth of the vertices are for training, as many each for validation and testing.
 
     Args:
         both_ways: Whether a package hears of those that need it as well as of those that it needs.
@@ -62,4 +62,5 @@ def _features(words: NDArray[np.uint8], word_counts: NDArray[np.uint8]) -> NDArr
     counts = np.zeros((len(word_counts), BUCKETS), np.float32)
     np.add.at(counts, (package, words), 1)
     lengths = np.linalg.norm(counts, axis=1, keepdims=True)
-    return (counts / np.maximum(lengths, 1)).astype(np.float16)
+    scaled: NDArray[np.float16] = (counts / np.maximum(lengths, 1)).astype(np.float16)
+    return scaled

@@ -27,8 +27,9 @@ _WORD = re.compile(r"[a-z0-9+]{2,}")
 def pack_index(text: str) -> dict[str, NDArray[Any]]:
     """The compact form of the graph of an index, whose vertices are the packages by name.
 
-    An edge leads to the package that has a relation from each that the relation names, once: alternatives,
-    recommendations and suggestions included, and for a virtual package those that provide it. A description becomes the buckets of its words; no text is kept.
+    An edge leads to the package that has a relation from each that the relation names, once:
+    alternatives, recommendations and suggestions included, and for a virtual package those that provide
+    it. A description becomes the buckets of its words; no text is kept.
 
     Args:
         text: The index.
