@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor
+from torch import Tensor, distributed
 
 from fulmen_split_parallel.networks import GraphBatch
 from fulmen_split_parallel.step_costs import COUNTED, STAGES, StepCosts
@@ -51,10 +51,7 @@ class Counters(Callback):
         counts = getattr(trainer.strategy, "counts", None) or batch.counts
         own = [counts.get(name, 0.0) for name in (*COUNTED, *(f"{stage}_seconds" for stage in STAGES[:-1]))]
         own.append(seconds - counts.get("exchange_seconds", 0.0))
-        everyones: Tensor = trainer.strategy.all_gather(
-            torch.tensor(own, dtype=torch.float64, device=_device(pl_module))
-        )
-        logged = self.costs.add(everyones.reshape(-1, len(own)).cpu().numpy())
+        logged = self.costs.add(_of_all_ranks(own, pl_module.device).numpy())
         pl_module.log_dict(
             {f"fulmen/split_parallel/{name}": value for name, value in logged.items()}, batch_size=1
         )
@@ -65,6 +62,10 @@ class Counters(Callback):
             rank_zero_info(self.costs.table())
 
 
-def _device(module: LightningModule) -> torch.device:
-    # MPS has no float64, and no ranks to gather from.
-    return torch.device("cpu") if module.device.type == "mps" else module.device
+def _of_all_ranks(own: list[float], device: torch.device) -> Tensor:
+    if not distributed.is_initialized():
+        return torch.tensor([own], dtype=torch.float64)
+    row = torch.tensor(own, dtype=torch.float64, device=device)
+    rows = [torch.empty_like(row) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(rows, row)
+    return torch.stack(rows).cpu()
