@@ -20,6 +20,7 @@ from fulmen_split_parallel.cooperative.lookahead import Lookahead
 from fulmen_split_parallel.cooperative.opening import KINDS, Transports, open_transports
 from fulmen_split_parallel.cooperative.plan import Planner
 from fulmen_split_parallel.cooperative.whole_graph import SharedWholeGraph
+from fulmen_split_parallel.counters import Counters
 from fulmen_split_parallel.graph_cache import default_cache
 from fulmen_split_parallel.loading import GraphLoader
 from fulmen_split_parallel.networks import GraphBatch, GraphNetwork
@@ -108,6 +109,8 @@ class SplitParallelStrategy(DDPStrategy):
         """Refuse networks that cannot be split, open the ways between ranks, then do what ``ddp`` does."""
         assert self.lightning_module is not None
         require_graph_networks(self.lightning_module)
+        if not any(isinstance(callback, Counters) for callback in trainer.callbacks):
+            trainer.callbacks.append(Counters())
         self._open()
         super().setup(trainer)
 
