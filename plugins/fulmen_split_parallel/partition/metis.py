@@ -20,7 +20,7 @@ def metis(graph: WeightedGraph, parts: int) -> NDArray[Any]:
     """
     if importlib.util.find_spec("pymetis") is None:
         raise PartitionError(
-            "partitioner metis: pymetis is not installed; pip install 'fulmen[metis]', or use restreaming"
+            "partitioner metis: pymetis is not installed; pip install 'fulmen[pymetis]', or use restreaming"
         )
     import pymetis
 
