@@ -23,6 +23,12 @@ def fulmen_components() -> list[fulmen.Component]:
             target="fulmen_split_parallel.graph_data:GraphData",
             summary="A graph in a folder, shipped or generated; sampled mini-batches for any strategy.",
         ),
+        *(
+            fulmen.Component(
+                kind="graph", name=name, target=f"fulmen_split_parallel.{target}", summary=summary
+            )
+            for name, target, summary in _GRAPHS
+        ),
         fulmen.Component(
             kind="model",
             name="sage",
@@ -47,6 +53,18 @@ def fulmen_components() -> list[fulmen.Component]:
 
 
 @fulmen.hookimpl
+def fulmen_kinds() -> list[fulmen.Kind]:
+    """Open the kind that other plugins' graphs are of."""
+    return [
+        fulmen.Kind(
+            name="graph",
+            base="fulmen_split_parallel.graph.sources:GraphSource",
+            summary="Makes a graph, always the same, for the data split_parallel.graph.",
+        )
+    ]
+
+
+@fulmen.hookimpl
 def fulmen_commands() -> list[fulmen.Command]:
     """Name the commands."""
     return [
@@ -56,3 +74,11 @@ def fulmen_commands() -> list[fulmen.Command]:
             summary="Decide ahead of time which rank owns which vertex of a graph.",
         ),
     ]
+
+
+_GRAPHS = [
+    ("debian", "graph.debian:DebianPackages", "Packages of Debian and what each needs; shipped."),
+    ("dc_sbm", "graph.degree_corrected:DegreeCorrectedSBM", "Generated: communities, unequal degrees."),
+    ("rmat", "graph.recursive_matrix:RecursiveMatrix", "Generated: unequal degrees, no communities."),
+    ("ogb", "graph.ogb:OGBNodes", "A node-property data set of the Open Graph Benchmark, on this disk."),
+]

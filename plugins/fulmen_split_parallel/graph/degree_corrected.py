@@ -35,7 +35,7 @@ class DegreeCorrectedSBM(GraphSource):
         tail: The exponent of the Pareto distribution of degrees, above 1; smaller is more unequal.
         num_features: F.
         num_classes: How many.
-        signal: How far the classes' directions lead, in standard deviations of the noise.
+        signal: How far a class's centre is from the origin, in standard deviations of the noise.
         train_share: Of the vertices to train on; as many again, at most, are for validation, and for testing.
         seed_communities: Training vertices come from so many communities alone, as where labels are costly;
             None: from all.
@@ -49,7 +49,7 @@ class DegreeCorrectedSBM(GraphSource):
     tail: float = 1.5
     num_features: int = 128
     num_classes: int = 47
-    signal: float = 0.5
+    signal: float = 2.0
     train_share: float = 0.1
     seed_communities: int | None = None
     seed: int = 0
@@ -86,9 +86,9 @@ class DegreeCorrectedSBM(GraphSource):
         indptr, indices = symmetric_simple(one, other, self.num_vertices)
         labels = community % self.num_classes
         centres = random.standard_normal((self.num_classes, self.num_features), np.float32)
-        centres *= self.signal / np.sqrt(self.num_features)
+        centres *= np.float32(self.signal / np.sqrt(self.num_features))  # of length `signal`, about
         features = random.standard_normal((self.num_vertices, self.num_features), np.float32)
-        features += centres[labels] * np.sqrt(np.float32(self.num_features))
+        features += centres[labels]
         allowed = None if self.seed_communities is None else community < self.seed_communities
         splits = random_splits(self.num_vertices, self.train_share, random, allowed)
         return Graph(indptr, indices, features, labels.astype(np.int64), *splits)

@@ -81,7 +81,9 @@ class OGBNodes(GraphSource):
             indices,
             _numbers(raw / "node-feat.csv.gz", np.float32),
             np.nan_to_num(labels[:, 0], nan=-1).astype(np.int64),  # OGB leaves unknown labels empty
-            *(self._split(part) for part in ("train", "valid", "test")),
+            train_idx=self._split("train"),
+            valid_idx=self._split("valid"),
+            test_idx=self._split("test"),
         )
 
     def _split(self, part: str) -> NDArray[np.int64]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,10 @@ class PyGGraph(GraphSource):
 
     def identity(self) -> str:
         """See `GraphSource`."""
-        from hashlib import blake2b
-
         digest = blake2b(digest_size=16)
         graph = self._graph
-        for array in (graph.indptr, graph.indices, graph.features, graph.labels, graph.train_idx):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        for array in (graph.valid_idx, graph.test_idx, graph.edge_weight):
+        for field in fields(graph):
+            array = getattr(graph, field.name)
             digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
@@ -65,9 +63,14 @@ class PyGGraph(GraphSource):
             indices,
             features if features.dtype == np.float16 else features.astype(np.float32),
             labels.astype(np.int64),
-            *(np.flatnonzero(self._array(mask)) for mask in _MASKS),
+            train_idx=self._marked("train_mask"),
+            valid_idx=self._marked("val_mask"),
+            test_idx=self._marked("test_mask"),
             edge_weight=None if weight is None else weight.numpy().astype(np.float32).reshape(-1)[order],
         )
+
+    def _marked(self, mask: str) -> NDArray[np.int64]:
+        return np.flatnonzero(self._array(mask)).astype(np.int64)
 
     def _array(self, name: str) -> NDArray[Any]:
         tensor = getattr(self.data, name, None)

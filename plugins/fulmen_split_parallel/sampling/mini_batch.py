@@ -23,7 +23,7 @@ def sample_blocks(
     Args:
         sampler: Draws one layer.
         seeds: int64 (D,), each vertex once.
-        fanouts: In-edges for each vertex, the seeds' layer first; -1 takes all.
+        fanouts: In-edges for each vertex, the seeds' layer first; -1 takes all. None at all: no layers.
         seed: Of the run.
         epoch: Counted from 0.
         step: The global mini-batch's number within the epoch.
@@ -46,9 +46,9 @@ def require_fanouts(fanouts: Sequence[int]) -> None:
     """Refuse fan-outs that draw nothing.
 
     Raises:
-        GraphError: there are none, or one is neither -1 nor above 0.
+        GraphError: one is neither -1 nor above 0.
     """
-    if not fanouts or any(fanout != -1 and fanout < 1 for fanout in fanouts):
+    if any(fanout != -1 and fanout < 1 for fanout in fanouts):
         raise GraphError(
             f"fanouts {list(fanouts)}: expected one number for each layer, 1 or more, or -1 for all in-edges"
         )

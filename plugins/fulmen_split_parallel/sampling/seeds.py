@@ -7,6 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from fulmen_split_parallel.graph.errors import GraphError
+
+_MASK = (1 << 64) - 1
+
 
 def seed_batches(
     train_idx: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int
@@ -16,6 +20,8 @@ def seed_batches(
     The order depends on (seed, epoch) alone: every rank, and every number of ranks, sees the same
     mini-batches.
     """
-    shuffled = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(train_idx)
+    if batch_size < 1:
+        raise GraphError(f"batch_size is {batch_size}; expected 1 or more")
+    shuffled = np.random.Generator(np.random.Philox(key=[seed & _MASK, epoch])).permutation(train_idx)
     for start in range(0, len(shuffled), batch_size):
         yield shuffled[start : start + batch_size]
