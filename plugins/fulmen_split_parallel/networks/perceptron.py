@@ -11,7 +11,7 @@ from fulmen_split_parallel.networks.network import GraphNetwork
 class Perceptron(GraphNetwork):
     """A multilayer perceptron on the features of the seeds: the baseline of every graph network.
 
-    It takes mini-batches of any depth and looks at the seeds' own rows; with ``data.fanouts: []`` nothing
+    It takes mini-batches of any depth and looks at the seeds' own rows; with ``data.fanouts: [1]`` next to nothing
     else is sampled and loaded.
 
     Args:
