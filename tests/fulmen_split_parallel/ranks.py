@@ -1,7 +1,7 @@
 """Trains small graph models in as many processes as torchrun started: ``ranks.py FOLDER``.
 
-Each training has a name; rank r of R leaves what it saw of each in ``FOLDER/R-r.pt``. Imported, this gives the same
-trainings in one process.
+Each training has a name; rank r of R leaves what it saw of each in ``FOLDER/R-r.pt``. Imported, this gives
+the same trainings in one process.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ TRAININGS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "plain loss": lambda folder: train(folder, sage(PlainLoss), batch_size=37),
     "accumulated": lambda folder: train(folder, sage(norm="batch"), accumulate_grad_batches=2),
     "layerwise": lambda folder: train(
-        folder, sage(inference="layerwise", residual=True), max_steps=1, predicts=True
+        folder, sage(inference="layerwise", residual=True), max_epochs=1, limit_train_batches=1, predicts=True
     ),
     "bf16": lambda folder: train(folder, sage(), precision="bf16-mixed", max_steps=2),
 }
@@ -125,7 +125,10 @@ MORE = {
     "ddp": lambda folder: train(folder, sage(), lambda: "ddp"),
 }
 # Two ranks cost a start of two processes, and show little that four do not.
-BY_RANKS = {2: ["sage", "plain loss", "ddp"], 4: [*TRAININGS, "hybrid"]}
+BY_RANKS = {
+    2: ["sage", "resumed", "plain loss", "ddp"],
+    4: ["sage", "gat", "plain loss", "accumulated", "layerwise", "bf16", "hybrid"],
+}
 
 
 if __name__ == "__main__":

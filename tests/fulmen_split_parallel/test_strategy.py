@@ -77,9 +77,11 @@ def assert_same_weights(found, expected, tolerance=1e-12):
 )
 def test_the_curve_is_that_of_one_process(together, alone, ranks, name, tolerance):
     for seen in together[ranks]:
-        np.testing.assert_allclose(seen[name]["losses"], alone[name]["losses"], rtol=1e-12)
+        np.testing.assert_allclose(seen[name]["losses"], alone[name]["losses"], rtol=tolerance)
         assert seen[name]["metrics"]["val_acc"] == pytest.approx(alone[name]["metrics"]["val_acc"], abs=1e-12)
-        assert seen[name]["metrics"]["val_loss"] == pytest.approx(alone[name]["metrics"]["val_loss"], rel=1e-12)
+        assert seen[name]["metrics"]["val_loss"] == pytest.approx(
+            alone[name]["metrics"]["val_loss"], rel=tolerance
+        )
         assert_same_weights(seen[name]["weights"], alone[name]["weights"], tolerance)
 
 
@@ -105,7 +107,7 @@ def test_every_vertex_is_predicted_once_and_in_order(together, alone, ranks, nam
             )
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_a_run_resumed_within_an_epoch_ends_as_if_never_stopped(together, alone, ranks):
     for seen in [alone] if ranks == 1 else together[ranks]:
         assert seen["resumed"]["losses"] == seen["sage"]["losses"][2:]
