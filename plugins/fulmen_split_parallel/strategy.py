@@ -100,8 +100,9 @@ class SplitParallelStrategy(DDPStrategy):
         """Refuse networks that cannot be split, open the ways between ranks, then do what ``ddp`` does."""
         assert self.lightning_module is not None
         require_graph_networks(self.lightning_module)
-        if not any(isinstance(callback, Counters) for callback in trainer.callbacks):
-            trainer.callbacks.append(Counters())
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        if not any(isinstance(callback, Counters) for callback in callbacks):
+            callbacks.append(Counters())
         self._open()
         super().setup(trainer)
 
