@@ -13,8 +13,8 @@ from fulmen_split_parallel.networks.batch import GraphBatch
 class SplitLoader:
     """Goes over the global mini-batches of a loader, and gives this rank's part of each.
 
-    Every rank iterates in step with all others. Its place in an epoch is the loader's: a run that is resumed goes
-    on at the next mini-batch.
+    Every rank iterates in step with all others. Its place in an epoch is the loader's: a run that is resumed
+    goes on at the next mini-batch.
 
     Args:
         loader: Whose mini-batches they are; it is not iterated over itself.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fulmen_split_parallel.graph.debian_index import BUCKETS
 from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.graph.sources import GraphSource
-from fulmen_split_parallel.graph.topology import in_edges_by_vertex
+from fulmen_split_parallel.graph.topology import symmetric_simple
 
 SHIPPED = Path(__file__).resolve().parent.parent / "shipped" / "debian.npz"
 
@@ -40,11 +40,9 @@ class DebianPackages(GraphSource):
         indptr, indices = arrays["indptr"].astype(np.int64), arrays["indices"]
         if self.both_ways:
             vertices = len(indptr) - 1
-            ends = np.repeat(np.arange(vertices, dtype=np.int32), np.diff(indptr))
-            pairs = np.stack([np.concatenate([indices, ends]), np.concatenate([ends, indices])])
-            # Two packages that need each other are joined twice by now.
-            pairs = np.unique(pairs, axis=1)
-            indptr, indices, _ = in_edges_by_vertex(pairs[0], pairs[1], vertices)
+            ends = np.repeat(np.arange(vertices), np.diff(indptr))
+            # Once each, also where two packages need each other.
+            indptr, indices = symmetric_simple(indices.astype(np.int64), ends, vertices)
         return Graph(
             indptr,
             indices,

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class PartitionError(ValueError):
-    """Something cannot be partitioned, or a partition does not fit: one line with what, found, expected, remedy."""
+    """What cannot be partitioned, or a partition that does not fit: one line that says how to mend it."""

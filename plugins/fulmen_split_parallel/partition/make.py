@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
 from fulmen_split_parallel.sampling.sampler import Sampler
 
 METHODS = ("restreaming", "metis", "hash")
-SAMPLERS = {"neighbour": NeighbourSampler, "labor": LaborSampler}
+SAMPLERS: dict[str, Callable[[Graph], Sampler]] = {"neighbour": NeighbourSampler, "labor": LaborSampler}
 
 
 def partition(
@@ -57,7 +57,7 @@ def partition(
     require_options(graph, method, parts, batch_size, presample_epochs, sampler)
     counts = None
     if presample_epochs:
-        drawing: Sampler = SAMPLERS[sampler](graph)
+        drawing = SAMPLERS[sampler](graph)
         counts = presample(drawing, fanouts, batch_size, presample_epochs, seed, progress)
     return partition_from(graph, counts, method, parts, fanouts, batch_size, presample_epochs, seed, sampler)
 
@@ -125,8 +125,8 @@ def require_options(
         raise PartitionError(f"parts is {parts}; expected 1 to {MOST_PARTS}")
     if parts > graph.num_vertices:
         raise PartitionError(
-            f"parts is {parts}, but the graph has {graph.num_vertices} vertices; each part needs one at least: "
-            "use fewer"
+            f"parts is {parts}, but the graph has {graph.num_vertices} vertices; each part needs one at "
+            "least: use fewer"
         )
     if batch_size < 1:
         raise PartitionError(f"batch_size is {batch_size}; expected 1 or more")
@@ -134,8 +134,8 @@ def require_options(
         raise PartitionError(f"presample_epochs is {presample_epochs}; expected 0 or more")
     if presample_epochs and not len(graph.train_idx):
         raise PartitionError(
-            "presample_epochs: the graph has no training vertices to sample from; set presample_epochs to 0, or "
-            "give it some"
+            "presample_epochs: the graph has no training vertices to sample from; set presample_epochs to 0, "
+            "or give it some"
         )
     if sampler not in SAMPLERS:
         raise PartitionError(f"sampler is {sampler!r}; expected {' or '.join(SAMPLERS)}")
@@ -159,13 +159,14 @@ def _of_file(path: Path, graph: Graph, parts: int) -> NDArray[Any]:
         ) from None
     if owner.ndim == 1 and len(owner) != graph.num_vertices:
         raise PartitionError(
-            f"{path}: maps {len(owner)} vertices, the graph has {graph.num_vertices}; expected one part a vertex"
+            f"{path}: maps {len(owner)} vertices, the graph has {graph.num_vertices}; expected one part "
+            "a vertex"
         )
     return checked_owner(owner, parts, str(path))
 
 
 def _without_empty_parts(owner: NDArray[Any], parts: int) -> NDArray[Any]:
-    """Give each empty part a vertex of the part that has most (graphs of a few vertices leave parts empty)."""
+    """Give each empty part a vertex of the largest (graphs of a few vertices leave parts empty)."""
     sizes = np.bincount(owner, minlength=parts)
     for part in np.flatnonzero(sizes == 0):
         largest = int(np.argmax(sizes))

@@ -20,7 +20,7 @@ def metis(graph: WeightedGraph, parts: int) -> NDArray[Any]:
     """
     if importlib.util.find_spec("pymetis") is None:
         raise PartitionError(
-            "partitioner metis: pymetis is not installed; pip install 'fulmen[metis]', or use restreaming"
+            "partitioner metis: pymetis is not installed; pip install 'fulmen[pymetis]', or use restreaming"
         )
     import pymetis
 
@@ -38,8 +38,8 @@ def metis(graph: WeightedGraph, parts: int) -> NDArray[Any]:
         )
     except (RuntimeError, MemoryError) as error:  # RuntimeError: "unknown exception", met on R-MAT graphs
         raise PartitionError(
-            f"partitioner metis: gave up on {graph.num_vertices} vertices and {len(graph.neighbours) // 2} edges "
-            f"in {parts} parts ({error or 'no reason given'}): use restreaming, which needs less memory"
+            f"partitioner metis: gave up on {graph.num_vertices} vertices and {len(graph.neighbours) // 2} "
+            f"edges in {parts} parts ({error or 'no reason given'}): use restreaming, which needs less memory"
         ) from error
     return np.asarray(owner).astype(np.uint8 if parts <= 255 else np.uint16)
 

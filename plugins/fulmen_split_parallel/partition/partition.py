@@ -73,13 +73,13 @@ class Partition:
         """
         if self.parts != parts:
             raise PartitionError(
-                f"{where}: has {self.parts} parts, {parts} ranks are to share the graph; one part for each is "
-                f"needed: partition again with {parts} parts, or run {self.parts} ranks"
+                f"{where}: has {self.parts} parts, {parts} ranks are to share the graph; one part for each "
+                f"is needed: partition again with {parts} parts, or run {self.parts} ranks"
             )
         if len(self.owner) != graph.num_vertices:
             raise PartitionError(
-                f"{where}: maps {len(self.owner)} vertices, the graph has {graph.num_vertices}; it was made for "
-                "another graph: partition this one"
+                f"{where}: maps {len(self.owner)} vertices, the graph has {graph.num_vertices}; it was made "
+                "for another graph: partition this one"
             )
         if self.graph != graph.fingerprint():
             raise PartitionError(
@@ -111,8 +111,8 @@ def checked_owner(owner: NDArray[Any], parts: int, where: str) -> NDArray[Any]:
     sizes = np.bincount(owner, minlength=parts)
     if not sizes.all():
         raise PartitionError(
-            f"{where}: part {int(np.argmin(sizes))} of {parts} is empty; each rank needs a vertex at least: give "
-            "it some, or use fewer parts"
+            f"{where}: part {int(np.argmin(sizes))} of {parts} is empty; each rank needs a vertex at least: "
+            "give it some, or use fewer parts"
         )
     return owner.astype(np.uint8 if parts <= 255 else np.uint16)
 
@@ -159,8 +159,8 @@ def load_partition(path: str | Path) -> Partition:
         raise
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise PartitionError(
-            f"{path}: not a whole partition file ({type(error).__name__}: {_first_line(error)}): delete it and "
-            "partition again"
+            f"{path}: not a whole partition file ({type(error).__name__}: {_first_line(error)}): delete it "
+            "and partition again"
         ) from None
     if not whole:
         raise PartitionError(f"{path}: its map is not the one that it names: delete it and partition again")

@@ -67,4 +67,5 @@ def quality(
         even = inputs.max() / inputs.mean()
         rows.append((found.cut, found.imbalance, even, found.shuffled_rows / inputs.sum()))
     means = np.mean(rows, axis=0)
-    return Quality(*(float(mean) for mean in means), batches=len(rows))
+    cut, imbalance, input_imbalance, pulled = (float(mean) for mean in means)
+    return Quality(cut, imbalance, input_imbalance, pulled, len(rows))
