@@ -44,6 +44,20 @@ def fulmen_components() -> list[fulmen.Component]:
             extra="split_parallel",
         ),
         fulmen.Component(
+            kind="model",
+            name="mlp",
+            target="fulmen_split_parallel.models:MLP",
+            summary="A perceptron on the features alone: what a graph network has to beat.",
+            extra="split_parallel",
+        ),
+        fulmen.Component(
+            kind="model",
+            name="node_classifier",
+            target="fulmen_split_parallel.models:NodeClassifier",
+            summary="Classifies vertices with a network of yours, wherever it runs.",
+            extra="split_parallel",
+        ),
+        fulmen.Component(
             kind="analyzer",
             name="redundancy",
             target="fulmen_split_parallel.analyzer:Redundancy",

@@ -129,6 +129,7 @@ class GraphBatch:
             mini-batch. Draws keyed by it and by vertex do not depend on the number of ranks.
         counts: What was sampled and moved, for monitoring: ``edges``, ``input_rows``, ``shuffled_rows``
             of this rank, and seconds by stage (``sample_seconds``, ``load_seconds``).
+        weighed: Whether ``mean`` was asked for: ``split_parallel`` weighs other losses by itself.
     """
 
     x: Tensor
@@ -142,6 +143,7 @@ class GraphBatch:
     sum_over_ranks: Callable[[Tensor], Tensor] | None = None
     key: int = 0
     counts: dict[str, float] = field(default_factory=dict)
+    weighed: bool = False
 
     def home(self, outputs: Tensor) -> Tensor:
         """Return the outputs of ``seeds``, (N, width), for those that the last layer computed here."""
@@ -157,6 +159,7 @@ class GraphBatch:
         Args:
             values: float (N,), one of each of ``seeds``.
         """
+        self.weighed = True
         return values.sum() * (self.num_shares / self.num_seeds)
 
     def to(self, device: torch.device | str) -> Self:

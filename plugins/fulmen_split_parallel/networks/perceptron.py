@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 
 from fulmen_split_parallel.networks.errors import NetworkError
@@ -36,7 +38,7 @@ class Perceptron(GraphNetwork):
         widths = [in_channels] + [hidden_channels] * (layers - 1)
         hidden = [
             nn.Sequential(nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout))
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in itertools.pairwise(widths)
         ]
         self.network = nn.Sequential(*hidden, nn.Linear(widths[-1], num_classes))
 
