@@ -58,12 +58,6 @@ def fulmen_components() -> list[fulmen.Component]:
             extra="split_parallel",
         ),
         fulmen.Component(
-            kind="callback",
-            name="counters",
-            target="fulmen_split_parallel.counters:Counters",
-            summary="Logs rows, edges and seconds of each step, and prints their table after fit.",
-        ),
-        fulmen.Component(
             kind="analyzer",
             name="redundancy",
             target="fulmen_split_parallel.analyzer:Redundancy",

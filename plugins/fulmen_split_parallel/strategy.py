@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -110,7 +110,7 @@ class SplitParallelStrategy(DDPStrategy):
         """Refuse networks that cannot be split, open the ways between ranks, then do what ``ddp`` does."""
         assert self.lightning_module is not None
         require_graph_networks(self.lightning_module)
-        callbacks: list[Callback] = getattr(trainer, "callbacks", [])
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
         if not any(isinstance(callback, Counters) for callback in callbacks):
             callbacks.append(Counters())
         self._open()
