@@ -79,7 +79,9 @@ def test_the_curve_is_that_of_one_process(together, alone, ranks, name, toleranc
     for seen in together[ranks]:
         np.testing.assert_allclose(seen[name]["losses"], alone[name]["losses"], rtol=1e-12)
         assert seen[name]["metrics"]["val_acc"] == pytest.approx(alone[name]["metrics"]["val_acc"], abs=1e-12)
-        assert seen[name]["metrics"]["val_loss"] == pytest.approx(alone[name]["metrics"]["val_loss"], rel=1e-12)
+        assert seen[name]["metrics"]["val_loss"] == pytest.approx(
+            alone[name]["metrics"]["val_loss"], rel=1e-12
+        )
         assert_same_weights(seen[name]["weights"], alone[name]["weights"], tolerance)
 
 
