@@ -1,0 +1,114 @@
+"""Rows between the ranks of one host through shared memory: one copy in, one copy out, no system call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fulmen_split_parallel.cooperative.fences import spin_until
+from fulmen_split_parallel.cooperative.outbox import LEFT, READY, Address, Outbox, Window
+from fulmen_split_parallel.cooperative.peers import Patience
+
+_SPINS = 2_000  # some 20 microseconds: longer, and a rank that waits takes the core of the one it waits for
+_NAPS = (20e-6, 50e-6, 100e-6, 200e-6, 500e-6)  # seconds, and from then on the last
+
+
+class SharedMemoryTransport:
+    """A transport between processes of one host (or threads of one process).
+
+    Args:
+        outbox: This rank's.
+        rank: This rank's place in the group.
+        addresses: Where each rank's outbox is, this one's included.
+        names: What errors call each rank; by default ``rank 0`` and so on.
+        timeout: Seconds for which a rank that lives is waited for.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        rank: int,
+        addresses: Sequence[Address],
+        names: Sequence[str] | None = None,
+        timeout: float = 1800.0,
+    ) -> None:
+        self.rank, self.size = rank, len(addresses)
+        self.names = names or [f"rank {other}" for other in range(self.size)]
+        self.timeout = timeout
+        self._outbox = outbox
+        self._windows = {
+            other: Window(self.size, address) for other, address in enumerate(addresses) if other != rank
+        }
+        self._exchange = 0
+
+    def exchange(
+        self,
+        rows: Tensor,
+        index: Tensor | None,
+        send_counts: Sequence[int],
+        out: Tensor,
+        recv_counts: Sequence[int],
+    ) -> None:
+        """Send ``rows[index]`` and receive the others' rows; see `Transport`."""
+        row_bytes = rows.shape[1] * rows.element_size()
+        count = sum(send_counts)
+        room = self._outbox.room((self._exchange + 1) % 2, count * row_bytes)
+        if count and row_bytes:
+            shown = room.view(rows.dtype).view(count, -1)
+            if index is None or rows.device.type != "cpu":
+                shown.copy_(rows if index is None else rows.index_select(0, index))
+            else:
+                torch.index_select(rows, 0, index, out=shown)
+        self._announce(row_bytes, np.asarray(send_counts, np.int64))
+        start = 0
+        for other, window in self._windows.items():
+            received, count, other_bytes = self._wait(other, window)
+            if count != recv_counts[other] or (count and other_bytes != row_bytes):
+                raise ConnectionError(
+                    f"shared memory: connection closed: {self.names[other]} sends {count} rows of "
+                    f"{other_bytes} bytes where {recv_counts[other]} of {row_bytes} are expected: the ranks "
+                    "are out of step. Every rank has to go through the same layers in the same order."
+                )
+            if count and row_bytes:
+                out[start : start + count].copy_(received.view(rows.dtype).view(count, -1))
+            start += count
+
+    def exchange_ids(
+        self, ids: NDArray[np.int64], send_counts: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Send numbers of which the receivers do not know how many there are; see `Transport`."""
+        self._outbox.room((self._exchange + 1) % 2, ids.nbytes).numpy()[:] = ids.view(np.uint8)
+        self._announce(8, send_counts)
+        parts, recv_counts = [], np.zeros(self.size, np.int64)
+        for other, window in self._windows.items():
+            received, recv_counts[other], _ = self._wait(other, window)
+            parts.append(received.numpy().view(np.int64).copy())
+        return np.concatenate(parts), recv_counts
+
+    def close(self) -> None:
+        """Tell the others that this rank has left."""
+        self._outbox.close()
+
+    def _announce(self, row_bytes: int, counts: NDArray[np.int64]) -> None:
+        self._exchange += 1
+        self._outbox.announce(self._exchange, row_bytes, counts)
+
+    def _wait(self, other: int, window: Window) -> tuple[Tensor, int, int]:
+        words, nap = window.words, 0
+        patience: Patience | None = None
+        while not spin_until(words, READY, self._exchange, _SPINS):
+            patience = patience or Patience(window.process, self.names[other], self.timeout)
+            patience.check()
+            if words[LEFT] and words[READY] < self._exchange:
+                raise ConnectionError(
+                    f"shared memory: connection closed by peer: {self.names[other]} (pid "
+                    f"{window.process.pid}) has left the run."
+                )
+            time.sleep(_NAPS[min(nap, len(_NAPS) - 1)])
+            nap += 1
+        return window.rows_for(self.rank, self._exchange)

@@ -1,0 +1,80 @@
+"""A graph that PyG holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fulmen_split_parallel.graph.errors import GraphError
+from fulmen_split_parallel.graph.graph import Graph
+from fulmen_split_parallel.graph.sources import GraphSource
+from fulmen_split_parallel.graph.topology import in_edges_by_vertex
+
+_MASKS = ("train_mask", "val_mask", "test_mask")
+
+
+@dataclass(frozen=True, eq=False)
+class PyGGraph(GraphSource):
+    """A `torch_geometric.data.Data` with x, edge_index, y and the three masks.
+
+    Edges may come in any order, and more than once. `edge_weight` is taken along where there is one; `y`
+    may hold -1 where a label is unknown.
+
+    Args:
+        data: The graph. Nothing of it is changed.
+    """
+
+    data: Any
+
+    def make(self) -> Graph:
+        """See `GraphSource`."""
+        return self._graph
+
+    def identity(self) -> str:
+        """See `GraphSource`."""
+        digest = blake2b(digest_size=16)
+        graph = self._graph
+        for field in fields(graph):
+            array = getattr(graph, field.name)
+            digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _graph(self) -> Graph:
+        features, labels = self._array("x"), self._array("y").reshape(-1)
+        edges = self._array("edge_index")
+        if edges.ndim != 2 or edges.shape[0] != 2:
+            raise GraphError(f"PyG data: edge_index has shape {edges.shape}; expected (2, edges)")
+        vertices = len(features)
+        if edges.size and (edges.min() < 0 or edges.max() >= vertices):
+            raise GraphError(
+                f"PyG data: edge_index holds vertices {edges.min()} to {edges.max()}; "
+                f"expected 0 to {vertices - 1}, the rows of x"
+            )
+        indptr, indices, order = in_edges_by_vertex(edges[0], edges[1], vertices)
+        weight = getattr(self.data, "edge_weight", None)
+        return Graph(
+            indptr,
+            indices,
+            features if features.dtype == np.float16 else features.astype(np.float32),
+            labels.astype(np.int64),
+            train_idx=self._marked("train_mask"),
+            valid_idx=self._marked("val_mask"),
+            test_idx=self._marked("test_mask"),
+            edge_weight=None if weight is None else weight.numpy().astype(np.float32).reshape(-1)[order],
+        )
+
+    def _marked(self, mask: str) -> NDArray[np.int64]:
+        return np.flatnonzero(self._array(mask)).astype(np.int64)
+
+    def _array(self, name: str) -> NDArray[Any]:
+        tensor = getattr(self.data, name, None)
+        if tensor is None:
+            wanted = ", ".join(("x", "edge_index", "y", *_MASKS))
+            raise GraphError(f"PyG data: no {name}; expected {wanted}")
+        return np.ascontiguousarray(tensor.detach().cpu().numpy())

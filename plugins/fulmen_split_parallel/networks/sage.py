@@ -1,0 +1,51 @@
+"""GraphSAGE's convolution."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fulmen_split_parallel.networks.batch import GraphLayer
+from fulmen_split_parallel.networks.convolution import LayerConvolution, or_one, sum_of_sources
+from fulmen_split_parallel.networks.errors import NetworkError
+
+
+class SageConvolution(LayerConvolution):
+    """GraphSAGE: ``lin_l(aggregate of in-neighbours) + lin_r(own row)``.
+
+    Where edges have weights, the mean is the weighted one, 0 where the weights add up to 0; the maximum
+    does not look at them. A vertex without in-edges has an aggregate of 0.
+
+    Args:
+        in_channels: Width of a source's row.
+        out_channels: Width of a destination's new row.
+        aggregation: ``mean`` or ``max``. Among equal largest entries, the first takes the gradient.
+
+    Source: Hamilton et al., NeurIPS 2017 (arXiv:1706.02216), algorithm 2; PyG's SAGEConv without
+    normalisation, whose parameters it shares.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, aggregation: Literal["mean", "max"] = "mean"
+    ) -> None:
+        super().__init__()
+        if aggregation not in ("mean", "max"):
+            raise NetworkError(f"aggregation is {aggregation!r}; expected mean or max.")
+        self.aggregation = aggregation
+        self.lin_l = nn.Linear(in_channels, out_channels)
+        self.lin_r = nn.Linear(in_channels, out_channels, bias=False)
+
+    def forward(self, sources: Tensor, layer: GraphLayer) -> Tensor:
+        """Return rows of the destinations, (D, out_channels)."""
+        if self.aggregation == "mean" and layer.edge_weight is not None:
+            total = sum_of_sources(torch.ones_like(sources[:, :1]), layer, layer.edge_weight)
+            neighbours = sum_of_sources(sources, layer, layer.edge_weight) / or_one(total)
+        else:
+            neighbours = functional.embedding_bag(
+                layer.indices, sources, layer.indptr, mode=self.aggregation, include_last_offset=True
+            )
+        rows: Tensor = self.lin_l(neighbours) + self.lin_r(sources[: layer.num_destinations])
+        return rows
