@@ -87,6 +87,11 @@ def fulmen_commands() -> list[fulmen.Command]:
             target="fulmen_split_parallel.commands:partition",
             summary="Decide ahead of time which rank owns which vertex of a graph.",
         ),
+        fulmen.Command(
+            name="check",
+            target="fulmen_split_parallel.check:check",
+            summary="Compare one process with several on the same mini-batches: exact, and what is saved.",
+        ),
     ]
 
 
