@@ -89,8 +89,9 @@ class SplitParallelStrategy(DDPStrategy):
         self._agreement: Agreement | None = None
         self._lookahead: Lookahead | None = None
         self._partitions: dict[Any, Partition] = {}
-        self._loaders: list[SplitLoader] = []
+        self._planner: Planner | None = None
         self._batch: GraphBatch | None = None
+        self._counts: dict[str, float] = {}
 
     # Setting up ------------------------------------------------------------------------------------
 
@@ -141,6 +142,11 @@ class SplitParallelStrategy(DDPStrategy):
         """Every rank sees all data: which part of each mini-batch is its own is this strategy's affair."""
         return {"num_replicas": 1, "rank": 0}
 
+    @property
+    def restore_checkpoint_after_setup(self) -> bool:
+        """Weights are read once the model has its precision: float64 ones must not pass through float32."""
+        return True
+
     # Data ------------------------------------------------------------------------------------------
 
     def process_dataloader(self, dataloader: object) -> object:
@@ -162,9 +168,8 @@ class SplitParallelStrategy(DDPStrategy):
         hot = partition.hottest(transports.rows.rank, self.cache_rows)
         features = HotRows(graph.features, hot, self.root_device)
         builder = BatchBuilder(graph, planner, features, transports, group, len(self.groups), self.world_size)
-        loader = SplitLoader(dataloader, builder, lookahead)
-        self._loaders.append(loader)
-        return loader
+        self._planner = planner
+        return SplitLoader(dataloader, builder, lookahead, self._note)
 
     def _partition(self, loader: GraphLoader) -> Partition:
         """Return who owns what: made by one rank of each host, unless it was made before."""
@@ -206,9 +211,9 @@ class SplitParallelStrategy(DDPStrategy):
     def whole_graph(self) -> SharedWholeGraph:
         """Return this rank's part of the whole graph, for inference layer by layer."""
         transports, _, lookahead = self._opened()
-        if not self._loaders:
+        if self._planner is None:
             raise DataError("split_parallel: no data yet; expected validate, test or predict to have begun.")
-        return SharedWholeGraph(self._loaders[-1].builder.planner, transports.rows, lookahead)
+        return SharedWholeGraph(self._planner, transports.rows, lookahead)
 
     # Steps -----------------------------------------------------------------------------------------
 
@@ -235,7 +240,11 @@ class SplitParallelStrategy(DDPStrategy):
     def counts(self) -> dict[str, float]:
         """What this rank sampled, loaded and moved for the mini-batch given out last, and seconds by
         stage."""
-        return self._loaders[-1].counts if self._loaders else {}
+        return self._counts
+
+    def _note(self, batch: GraphBatch) -> None:
+        # The very object that exchanges add to: precision plugins copy a batch with its counts.
+        self._counts = batch.counts
 
     # The end ---------------------------------------------------------------------------------------
 
@@ -255,8 +264,8 @@ class SplitParallelStrategy(DDPStrategy):
             self._lookahead.close()
         if self._transports is not None:
             self._transports.close()
-        self._transports = self._agreement = self._lookahead = self._batch = None
-        self._loaders = []
+        self._transports = self._agreement = self._lookahead = None
+        self._planner = self._batch = None
 
 
 def require_graph_networks(model: LightningModule) -> None:

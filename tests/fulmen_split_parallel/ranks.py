@@ -1,13 +1,7 @@
-"""Trains small graph models in as many processes as torchrun started: ``ranks.py FOLDER``.
-
-Each training has a name; rank r of R leaves what it saw of each in ``FOLDER/R-r.pt``. Imported, this gives the same
-trainings in one process.
-"""
+"""Trainings of small graph models by name, the same in one process and in several."""
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +59,7 @@ def split(**options: Any) -> SplitParallelStrategy:
 
 def train(
     folder: Path,
+    ranks: int,
     model: LightningModule,
     strategy: Callable[[], Any] = split,
     batch_size: int = 40,
@@ -75,7 +70,6 @@ def train(
     """Train, validate and predict; return what this rank saw of it."""
     record = Record()
     callbacks: list[Callback] = [record]
-    ranks = int(os.environ.get("WORLD_SIZE", 1))
     checkpoints = folder / f"checkpoints-{ranks}"
     if not resumes:
         callbacks.append(ModelCheckpoint(checkpoints, "{step}", every_n_train_steps=1, save_top_k=-1))
@@ -109,28 +103,29 @@ def hybrid() -> SplitParallelStrategy:
     return split(group_size=2)
 
 
-TRAININGS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "sage": lambda folder: train(folder, sage(), predicts=True),
-    "resumed": lambda folder: train(folder, sage(), resumes=True),
-    "gat": lambda folder: train(folder, gat(), lambda: split(partitioner="hash", transport="gloo")),
-    "plain loss": lambda folder: train(folder, sage(PlainLoss), batch_size=37),
-    "accumulated": lambda folder: train(folder, sage(norm="batch"), accumulate_grad_batches=2),
-    "layerwise": lambda folder: train(
-        folder, sage(inference="layerwise", residual=True), max_steps=1, predicts=True
+TRAININGS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "sage": lambda folder, ranks: train(folder, ranks, sage(), predicts=True),
+    "resumed": lambda folder, ranks: train(folder, ranks, sage(), resumes=True),
+    "gat": lambda folder, ranks: train(folder, ranks, gat(), lambda: split(partitioner="hash", transport="gloo")),
+    "plain loss": lambda folder, ranks: train(folder, ranks, sage(PlainLoss), batch_size=37),
+    "accumulated": lambda folder, ranks: train(folder, ranks, sage(norm="batch"), accumulate_grad_batches=2),
+    "layerwise": lambda folder, ranks: train(
+        folder, ranks, sage(inference="layerwise", residual=True), max_epochs=1, limit_train_batches=1, predicts=True
     ),
-    "bf16": lambda folder: train(folder, sage(), precision="bf16-mixed", max_steps=2),
+    "bf16": lambda folder, ranks: train(folder, ranks, sage(), precision="bf16-mixed", max_steps=2),
 }
 MORE = {
-    "hybrid": lambda folder: train(folder, sage(), hybrid),
-    "ddp": lambda folder: train(folder, sage(), lambda: "ddp"),
+    "hybrid": lambda folder, ranks: train(folder, ranks, sage(), hybrid),
+    "ddp": lambda folder, ranks: train(folder, ranks, sage(), lambda: "ddp"),
 }
 # Two ranks cost a start of two processes, and show little that four do not.
-BY_RANKS = {2: ["sage", "plain loss", "ddp"], 4: [*TRAININGS, "hybrid"]}
+BY_RANKS = {
+    2: ["sage", "resumed", "plain loss", "ddp"],
+    4: ["sage", "gat", "plain loss", "accumulated", "layerwise", "bf16", "hybrid"],
+}
 
 
-if __name__ == "__main__":
+def run_all(folder: str, ranks: int) -> dict[str, Any]:
+    """Run in one of so many processes all that is run in so many; return what it saw, by name."""
     warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    folder, ranks = Path(sys.argv[1]), int(os.environ["WORLD_SIZE"])
-    seen = {name: (TRAININGS | MORE)[name](folder) for name in BY_RANKS[ranks]}
-    torch.save(seen, folder / f"{ranks}-{os.environ['RANK']}.pt")
+    return {name: (TRAININGS | MORE)[name](Path(folder), ranks) for name in BY_RANKS[ranks]}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,12 +10,13 @@ import pytest
 import torch
 
 import fulmen
+from fulmen.testing.processes import in_fresh_processes
 from fulmen_split_parallel.graph.folder import save_graph
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from ranks import TRAININGS  # noqa: E402
+from ranks import TRAININGS, run_all  # noqa: E402
 from small_graph import small_graph  # noqa: E402
 
 pytestmark = pytest.mark.process
@@ -31,29 +30,24 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alone(folder):
-    """The trainings in this process."""
+def cache(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        return {name: run(folder) for name, run in TRAININGS.items()}
+        yield
 
 
 @pytest.fixture(scope="module")
-def together(folder):
+def alone(folder, cache):
+    """The trainings in this process."""
+    return {name: run(folder, 1) for name, run in TRAININGS.items()}
+
+
+@pytest.fixture(scope="module")
+def together(folder, cache):
     """What each rank saw of the trainings, by the number of ranks."""
-    seen = {}
-    for ranks in (2, 4):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"]
-        ran = subprocess.run(
-            [*command, HERE / "ranks.py", folder],
-            env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert ran.returncode == 0, ran.stderr[-4000:]
-        seen[ranks] = [torch.load(folder / f"{ranks}-{rank}.pt", weights_only=False) for rank in range(ranks)]
-    return seen
+    return {
+        ranks: in_fresh_processes(run_all, str(folder), ranks, folder=folder, count=ranks) for ranks in (2, 4)
+    }
 
 
 def assert_same_weights(found, expected, tolerance=1e-12):
@@ -77,10 +71,10 @@ def assert_same_weights(found, expected, tolerance=1e-12):
 )
 def test_the_curve_is_that_of_one_process(together, alone, ranks, name, tolerance):
     for seen in together[ranks]:
-        np.testing.assert_allclose(seen[name]["losses"], alone[name]["losses"], rtol=1e-12)
+        np.testing.assert_allclose(seen[name]["losses"], alone[name]["losses"], rtol=tolerance)
         assert seen[name]["metrics"]["val_acc"] == pytest.approx(alone[name]["metrics"]["val_acc"], abs=1e-12)
         assert seen[name]["metrics"]["val_loss"] == pytest.approx(
-            alone[name]["metrics"]["val_loss"], rel=1e-12
+            alone[name]["metrics"]["val_loss"], rel=tolerance
         )
         assert_same_weights(seen[name]["weights"], alone[name]["weights"], tolerance)
 
@@ -107,11 +101,18 @@ def test_every_vertex_is_predicted_once_and_in_order(together, alone, ranks, nam
             )
 
 
-@pytest.mark.parametrize("ranks", [1, 4])
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_a_run_resumed_within_an_epoch_ends_as_if_never_stopped(together, alone, ranks):
     for seen in [alone] if ranks == 1 else together[ranks]:
         assert seen["resumed"]["losses"] == seen["sage"]["losses"][2:]
         assert_same_weights(seen["resumed"]["weights"], seen["sage"]["weights"], tolerance=0)
+
+
+def test_data_parallel_on_the_same_sampler_is_one_process_too(together, alone):
+    """The data module without the strategy: each rank's share of every mini-batch, averaged by ``ddp``."""
+    for seen in together[2]:
+        np.testing.assert_allclose(seen["ddp"]["losses"], alone["sage"]["losses"], rtol=1e-12)
+        assert_same_weights(seen["ddp"]["weights"], alone["sage"]["weights"])
 
 
 def test_groups_are_data_parallel_to_each_other(together):
