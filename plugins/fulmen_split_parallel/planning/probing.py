@@ -127,7 +127,7 @@ def _step(
     def run() -> None:
         sources = network.project(index, rows)
         new = network.layer(index, sources, rows[: layer.num_destinations], layer)
-        new.sum().backward()
+        new.sum().backward()  # type: ignore[no-untyped-call]
 
     return run
 
