@@ -10,8 +10,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import fulmen
 import numpy as np
+
+import fulmen
 from fulmen_split_parallel.graph.debian import SHIPPED
 from fulmen_split_parallel.graph.debian_index import pack_index
 

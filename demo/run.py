@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from verdicts import held_weights, installed, repaired, survived, trained
+from verdicts import held_weights, installed, repaired, split, survived, trained
 
 from fulmen import write_artifact
 from fulmen.reports import write_index
@@ -79,6 +79,13 @@ ACTS = {
         "callbacks: [wot, zero_space_ecc]",
         ["zero_space_ecc", "selftest", "runs/zero_space_ecc/protected.zsecc"],
         repaired,
+        budget=60,
+    ),
+    "split": Act(
+        "Train on Debian's 63,666 packages in two processes: each package is loaded once, at its owner.",
+        "trainer: {devices: 2, strategy: split_parallel}",
+        ["split_parallel", "check", "--data", "split_parallel.graph", "--data.path", "debian"],
+        split,
         budget=60,
     ),
 }

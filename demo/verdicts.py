@@ -62,6 +62,19 @@ def repaired(printed: str) -> str:
     return f"torch.save: silently wrong {wrong[1]}; the file that repairs itself: repaired {mended[1]}"
 
 
+def split(printed: str) -> str:
+    """Read what the command counted and compared."""
+    rows = re.search(r"rows loaded +([0-9.]+)x .*\(data parallel ([0-9.]+)x\)", printed)
+    loss, gradients = (re.search(rf"{what} .* to (\S+)", printed) for what in ("loss  ", "gradients"))
+    assert rows is not None, printed
+    assert loss is not None, printed
+    assert gradients is not None, printed
+    return (
+        f"rows loaded {rows[1]}x (data parallel {rows[2]}x), loss equal to one process to {loss[1]}, "
+        f"gradients to {gradients[1]}"
+    )
+
+
 def _report(printed: str) -> Report:
     folder = re.search(r"Report: (\S+)", printed)
     assert folder is not None, printed

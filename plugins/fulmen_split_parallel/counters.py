@@ -17,11 +17,13 @@ from fulmen_split_parallel.step_costs import COUNTED, STAGES, StepCosts
 class Counters(Callback):
     """Logs what was sampled, loaded and moved in each step, and prints a table of it after ``fit``.
 
-    ``split_parallel`` brings it along; with ``ddp`` or one process, name it among the callbacks to see the
-    same numbers. Logged, over all ranks: ``fulmen/split_parallel/edges``, ``.../input_rows``,
-    ``.../shuffled_rows`` (rows of any layer that came from other ranks); ``.../imbalance``, edges of the
-    busiest rank over the mean; ``.../seconds_sample``, ``seconds_load``, ``seconds_exchange`` and
-    ``seconds_compute`` of the mean rank. Sampling and loading happen while the step before computes.
+    ``split_parallel`` brings it along; with ``ddp`` or one process, name it among the callbacks
+    (``fulmen_split_parallel.counters.Counters``) to see the same numbers.
+
+    Logged, over all ranks: ``fulmen/split_parallel/edges``, ``.../input_rows``, ``.../shuffled_rows`` (rows
+    of any layer that came from other ranks); ``.../imbalance``, edges of the busiest rank over the mean;
+    ``.../seconds_sample``, ``seconds_load``, ``seconds_exchange`` and ``seconds_compute`` of the mean rank.
+    Sampling and loading happen while the step before computes.
 
     It costs one small gather between the ranks in each step.
     """

@@ -170,7 +170,7 @@ class GAT(VertexModel):
 class MLP(VertexModel):
     """A perceptron on the features alone: what a graph network has to beat.
 
-    With ``data.fanouts: [1]`` little but the seeds' features is loaded. See ``VertexModel`` for what
+    With ``data.fanouts: []`` nothing but the seeds' features is loaded. See ``VertexModel`` for what
     it logs.
 
     Args:

@@ -58,12 +58,6 @@ def fulmen_components() -> list[fulmen.Component]:
             extra="split_parallel",
         ),
         fulmen.Component(
-            kind="callback",
-            name="counters",
-            target="fulmen_split_parallel.counters:Counters",
-            summary="Logs rows, edges and seconds of each step, and prints their table after fit.",
-        ),
-        fulmen.Component(
             kind="analyzer",
             name="redundancy",
             target="fulmen_split_parallel.analyzer:Redundancy",
@@ -92,6 +86,11 @@ def fulmen_commands() -> list[fulmen.Command]:
             name="partition",
             target="fulmen_split_parallel.commands:partition",
             summary="Decide ahead of time which rank owns which vertex of a graph.",
+        ),
+        fulmen.Command(
+            name="check",
+            target="fulmen_split_parallel.check:check",
+            summary="Compare one process with several on the same mini-batches: exact, and what is saved.",
         ),
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fulmen_split_parallel.cooperative.builder import BatchBuilder
 from fulmen_split_parallel.cooperative.lookahead import Lookahead
@@ -13,21 +13,24 @@ from fulmen_split_parallel.networks.batch import GraphBatch
 class SplitLoader:
     """Goes over the global mini-batches of a loader, and gives this rank's part of each.
 
-    Every rank iterates in step with all others. Its place in an epoch is the loader's: a run that is resumed goes
-    on at the next mini-batch.
+    Every rank iterates in step with all others. Its place in an epoch is the loader's: a run that is resumed
+    goes on at the next mini-batch.
 
     Args:
         loader: Whose mini-batches they are; it is not iterated over itself.
         builder: Makes them, with this rank's group.
         lookahead: The thread in which they are made.
-
-    Attributes:
-        counts: Of the mini-batch given out last; grows while that is computed.
+        note: Told of each one given out.
     """
 
-    def __init__(self, loader: GraphLoader, builder: BatchBuilder, lookahead: Lookahead) -> None:
-        self.loader, self.builder, self.lookahead = loader, builder, lookahead
-        self.counts: dict[str, float] = {}
+    def __init__(
+        self,
+        loader: GraphLoader,
+        builder: BatchBuilder,
+        lookahead: Lookahead,
+        note: Callable[[GraphBatch], None],
+    ) -> None:
+        self.loader, self.builder, self.lookahead, self.note = loader, builder, lookahead, note
 
     def __len__(self) -> int:
         """Global mini-batches in an epoch."""
@@ -36,7 +39,7 @@ class SplitLoader:
     def __iter__(self) -> Iterator[GraphBatch]:
         for seeds, batch in self.lookahead.each(self.loader.seed_batches(), self._build):
             self.loader.give_out(seeds)
-            self.counts = batch.counts
+            self.note(batch)
             yield batch
 
     def state_dict(self) -> dict[str, int]:

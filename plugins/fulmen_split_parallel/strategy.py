@@ -13,11 +13,11 @@ from torch.optim import Optimizer
 
 import fulmen
 from fulmen.errors import ConfigError, DataError
-from fulmen_split_parallel.cooperative.agreement import Agreement, Disagreement, digest_of_data
+from fulmen_split_parallel.cooperative.agreement import Agreement, DisagreementError, digest_of_data
 from fulmen_split_parallel.cooperative.builder import BatchBuilder
 from fulmen_split_parallel.cooperative.hot_rows import HotRows
 from fulmen_split_parallel.cooperative.lookahead import Lookahead
-from fulmen_split_parallel.cooperative.opening import KINDS, Kind, Transports, open_transports
+from fulmen_split_parallel.cooperative.opening import KINDS, Transports, open_transports
 from fulmen_split_parallel.cooperative.plan import Planner
 from fulmen_split_parallel.cooperative.whole_graph import SharedWholeGraph
 from fulmen_split_parallel.counters import Counters
@@ -33,21 +33,22 @@ from fulmen_split_parallel.split_loader import SplitLoader
 class SplitParallelStrategy(DDPStrategy):
     """Splits each mini-batch of a graph over the ranks: every vertex once, at its owner.
 
-    The vertices are partitioned once. A rank samples, loads and computes the vertices of each mini-batch that it
-    owns; hidden rows cross ranks once in each layer; weights' gradients are averaged as in ``ddp``. Loss and
-    gradients are those of one process on the same mini-batch, and ``devices: 1`` is that process.
+    The vertices are partitioned once. A rank samples, loads and computes the vertices of each mini-batch that
+    it owns; hidden rows cross ranks once in each layer; weights' gradients are averaged as in ``ddp``. Loss
+    and gradients are those of one process on the same mini-batch, and ``devices: 1`` is that process.
 
     Needs data of ``split_parallel.graph`` and a network derived from ``GraphNetwork``.
 
     Args:
         partitioner: ``restreaming``, ``metis``, ``hash``, or a file: a ``.npy`` with the rank of each vertex
             within its group, or an ``.npz`` of ``fulmen split_parallel partition``.
-        presample_epochs: Epochs sampled ahead, from whose counts vertices and edges get their weights; 0: weights
-            are those of the whole graph.
+        presample_epochs: Epochs sampled ahead, from whose counts vertices and edges get their weights; 0:
+            weights are those of the whole graph.
         group_size: Ranks that split a mini-batch; groups are data parallel to each other. None: all ranks.
-        transport: What takes rows between ranks: ``auto``, ``shm`` (shared memory of a host), ``gloo``, ``nccl``.
-        cache_rows: Rows that a rank keeps of its own vertices, those that pre-sampling loaded most; on a GPU in
-            its memory, on a CPU they are only counted.
+        transport: What takes rows between ranks: ``auto``, ``shm`` (shared memory of a host), ``gloo``,
+            ``nccl``.
+        cache_rows: Rows that a rank keeps of its own vertices, those that pre-sampling loaded most; on a GPU
+            in its memory, on a CPU they are only counted.
         **kwargs: Of Lightning's ``DDPStrategy``, ``timeout`` for example.
 
     Raises:
@@ -68,20 +69,29 @@ class SplitParallelStrategy(DDPStrategy):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        least = (("presample_epochs", presample_epochs, 0), ("group_size", group_size, 1), ("cache_rows", cache_rows, 0))
+        least = (
+            ("presample_epochs", presample_epochs, 0),
+            ("group_size", group_size, 1),
+            ("cache_rows", cache_rows, 0),
+        )
         for name, value, at_least in least:
             if value is not None and value < at_least:
-                raise ConfigError(f"split_parallel: {name} is {value}; expected {at_least} or more: change it.")
+                raise ConfigError(
+                    f"split_parallel: {name} is {value}; expected {at_least} or more: change it."
+                )
         if transport not in KINDS:
-            raise ConfigError(f"split_parallel: transport is {transport!r}; expected one of {', '.join(KINDS)}.")
+            raise ConfigError(
+                f"split_parallel: transport is {transport!r}; expected one of {', '.join(KINDS)}."
+            )
         self.partitioner, self.presample_epochs = partitioner, presample_epochs
         self.group_size, self.transport, self.cache_rows = group_size, transport, cache_rows
         self._transports: Transports | None = None
         self._agreement: Agreement | None = None
         self._lookahead: Lookahead | None = None
         self._partitions: dict[Any, Partition] = {}
-        self._loaders: list[SplitLoader] = []
+        self._planner: Planner | None = None
         self._batch: GraphBatch | None = None
+        self._counts: dict[str, float] = {}
 
     # Setting up ------------------------------------------------------------------------------------
 
@@ -91,8 +101,8 @@ class SplitParallelStrategy(DDPStrategy):
         size = self.group_size
         if size is not None and self.world_size % size:
             raise ConfigError(
-                f"split_parallel: {self.world_size} ranks are not divided by groups of {size}; expected a group_size "
-                "that divides devices x num_nodes: change one of them."
+                f"split_parallel: {self.world_size} ranks are not divided by groups of {size}; expected a "
+                "group_size that divides devices x num_nodes: change one of them."
             )
         super().setup_distributed()
 
@@ -100,8 +110,9 @@ class SplitParallelStrategy(DDPStrategy):
         """Refuse networks that cannot be split, open the ways between ranks, then do what ``ddp`` does."""
         assert self.lightning_module is not None
         require_graph_networks(self.lightning_module)
-        if not any(isinstance(callback, Counters) for callback in trainer.callbacks):
-            trainer.callbacks.append(Counters())
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        if not any(isinstance(callback, Counters) for callback in callbacks):
+            callbacks.append(Counters())
         self._open()
         super().setup(trainer)
 
@@ -131,30 +142,34 @@ class SplitParallelStrategy(DDPStrategy):
         """Every rank sees all data: which part of each mini-batch is its own is this strategy's affair."""
         return {"num_replicas": 1, "rank": 0}
 
+    @property
+    def restore_checkpoint_after_setup(self) -> bool:
+        """Weights are read once the model has its precision: float64 ones must not pass through float32."""
+        return True
+
     # Data ------------------------------------------------------------------------------------------
 
     def process_dataloader(self, dataloader: object) -> object:
         """Return a loader that gives this rank's part of the global mini-batches of `dataloader`."""
         if not isinstance(dataloader, GraphLoader):
             raise DataError(
-                f"split_parallel: the data give {type(dataloader).__name__}s, which have no mini-batches of a graph; "
-                "expected data: split_parallel.graph. (Use another strategy for these.)"
+                f"split_parallel: the data give {type(dataloader).__name__}s, which have no mini-batches of "
+                "a graph; expected data: split_parallel.graph. (Use another strategy for these.)"
             )
         transports, agreement, lookahead = self._opened()
         graph = dataloader.graph
         try:
             agreement.require_same("data", digest_of_data(graph), "copy one host's graph to the others")
             partition = self._partition(dataloader)
-        except Disagreement as error:
+        except DisagreementError as error:
             raise DataError(f"split_parallel: {error}.") from None
         planner = Planner(dataloader.make_sampler(graph), partition.owner, transports.ids)
         group = next(place for place, ranks in enumerate(self.groups) if self.global_rank in ranks)
         hot = partition.hottest(transports.rows.rank, self.cache_rows)
         features = HotRows(graph.features, hot, self.root_device)
         builder = BatchBuilder(graph, planner, features, transports, group, len(self.groups), self.world_size)
-        loader = SplitLoader(dataloader, builder, lookahead)
-        self._loaders.append(loader)
-        return loader
+        self._planner = planner
+        return SplitLoader(dataloader, builder, lookahead, self._note)
 
     def _partition(self, loader: GraphLoader) -> Partition:
         """Return who owns what: made by one rank of each host, unless it was made before."""
@@ -196,15 +211,17 @@ class SplitParallelStrategy(DDPStrategy):
     def whole_graph(self) -> SharedWholeGraph:
         """Return this rank's part of the whole graph, for inference layer by layer."""
         transports, _, lookahead = self._opened()
-        if not self._loaders:
+        if self._planner is None:
             raise DataError("split_parallel: no data yet; expected validate, test or predict to have begun.")
-        return SharedWholeGraph(self._loaders[-1].builder.planner, transports.rows, lookahead)
+        return SharedWholeGraph(self._planner, transports.rows, lookahead)
 
     # Steps -----------------------------------------------------------------------------------------
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """Keep the mini-batch in mind for its backward pass."""
-        self._batch = next((value for value in (*args, *kwargs.values()) if isinstance(value, GraphBatch)), None)
+        self._batch = next(
+            (value for value in (*args, *kwargs.values()) if isinstance(value, GraphBatch)), None
+        )
         return super().training_step(*args, **kwargs)
 
     def backward(
@@ -221,8 +238,13 @@ class SplitParallelStrategy(DDPStrategy):
 
     @property
     def counts(self) -> dict[str, float]:
-        """What this rank sampled, loaded and moved for the mini-batch given out last, and seconds by stage."""
-        return self._loaders[-1].counts if self._loaders else {}
+        """What this rank sampled, loaded and moved for the mini-batch given out last, and seconds by
+        stage."""
+        return self._counts
+
+    def _note(self, batch: GraphBatch) -> None:
+        # The very object that exchanges add to: precision plugins copy a batch with its counts.
+        self._counts = batch.counts
 
     # The end ---------------------------------------------------------------------------------------
 
@@ -242,8 +264,8 @@ class SplitParallelStrategy(DDPStrategy):
             self._lookahead.close()
         if self._transports is not None:
             self._transports.close()
-        self._transports = self._agreement = self._lookahead = self._batch = None
-        self._loaders = []
+        self._transports = self._agreement = self._lookahead = None
+        self._planner = self._batch = None
 
 
 def require_graph_networks(model: LightningModule) -> None:
@@ -255,20 +277,23 @@ def require_graph_networks(model: LightningModule) -> None:
     networks = [module for module in model.modules() if isinstance(module, GraphNetwork)]
     if not networks:
         raise ConfigError(
-            f"split_parallel: {type(model).__name__} has no GraphNetwork; its layers would see only the rows of one "
-            "rank: derive its network from fulmen_split_parallel.networks.GraphNetwork, or use split_parallel.sage."
+            f"split_parallel: {type(model).__name__} has no GraphNetwork; its layers would see only the rows "
+            "of one "
+            "rank: derive its network from fulmen_split_parallel.networks.GraphNetwork, or use "
+            "split_parallel.sage."
         )
     inside = {id(module) for network in networks for module in network.modules()}
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm):
             raise ConfigError(
-                f"split_parallel: {name} is a {type(module).__name__}, whose statistics would be those of one rank's "
+                f"split_parallel: {name} is a {type(module).__name__}, whose statistics would be those of "
+                "one rank's "
                 "vertices; use fulmen_split_parallel.networks.BatchNorm, which adds them up over ranks."
             )
         if id(module) not in inside and _is_convolution(module):
             raise ConfigError(
-                f"split_parallel: {name} ({type(module).__name__}) stands outside a GraphNetwork and would see only "
-                "the rows of one rank; make it one of the network's convolutions."
+                f"split_parallel: {name} ({type(module).__name__}) stands outside a GraphNetwork and would "
+                "see only the rows of one rank; make it one of the network's convolutions."
             )
 
 

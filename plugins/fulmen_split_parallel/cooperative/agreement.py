@@ -47,7 +47,7 @@ class Agreement:
             remedy: What to do about it.
 
         Raises:
-            Disagreement: at every rank: the first rank that has another than rank 0, and both hosts.
+            DisagreementError: at every rank: the first rank that has another than rank 0, and both hosts.
         """
         host = platform.node().encode()[:_NAME].ljust(_NAME, b" ")
         own = np.frombuffer(bytes.fromhex(digest.rjust(32, "0")) + host, np.int64)
@@ -55,7 +55,7 @@ class Agreement:
         for rank, theirs in enumerate(everyones):
             if (theirs[:2] != everyones[0, :2]).any():
                 first, other = (_shown(row.tobytes()) for row in (everyones[0], theirs))
-                raise Disagreement(f"{what} differ: rank 0 {first}, rank {rank} {other}; {remedy}")
+                raise DisagreementError(f"{what} differ: rank 0 {first}, rank {rank} {other}; {remedy}")
 
     def first_of_each_host(self, make: Callable[[], Made], is_first: bool) -> Made:
         """Return what `make` gives, called by the first rank of each host before it is by others. Collective.
@@ -63,7 +63,7 @@ class Agreement:
         An error of the first ranks ends the run; the others learn of it rather than wait.
 
         Raises:
-            Disagreement: at another rank than the one whose `make` raised.
+            DisagreementError: at another rank than the one whose `make` raised.
         """
         made: list[Made] = []
         error: Exception | None = None
@@ -77,11 +77,11 @@ class Agreement:
             raise error
         if failed.any():
             rank = int(np.flatnonzero(failed)[0])
-            raise Disagreement(f"rank {rank} could not go on; what it said stands above or below")
+            raise DisagreementError(f"rank {rank} could not go on; what it said stands above or below")
         return made[0] if made else make()
 
 
-class Disagreement(Exception):
+class DisagreementError(Exception):
     """Ranks differ in what they must have alike; one line, without a full stop."""
 
 

@@ -41,7 +41,8 @@ class SharedWholeGraph:
         self.chunk_edges = chunk_edges
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield this rank's vertices, in order; empty chunks at the end where others have more. Collective."""
+        """Yield this rank's vertices, in order; empty chunks at the end where others have more.
+        Collective."""
         bounds = list(chunk_bounds(self.graph, self.vertices, self.chunk_edges))
         (most,) = self.lookahead.each([len(bounds)], self._most)
         nothing = (len(self.vertices), len(self.vertices))

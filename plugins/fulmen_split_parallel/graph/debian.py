@@ -57,8 +57,8 @@ class DebianPackages(GraphSource):
 def _features(words: NDArray[np.uint8], word_counts: NDArray[np.uint8]) -> NDArray[np.float16]:
     """How often each bucket occurs, float16 (V, BUCKETS), each row of length 1 or without words."""
     package = np.repeat(np.arange(len(word_counts)), word_counts)
-    counts = np.zeros((len(word_counts), BUCKETS), np.float32)
-    np.add.at(counts, (package, words), 1)
+    places = package * BUCKETS + words
+    counts = np.bincount(places, minlength=len(word_counts) * BUCKETS).reshape(-1, BUCKETS).astype(np.float32)
     lengths = np.linalg.norm(counts, axis=1, keepdims=True)
     scaled: NDArray[np.float16] = (counts / np.maximum(lengths, 1)).astype(np.float16)
     return scaled

@@ -90,7 +90,7 @@ def _paragraphs(text: str) -> Iterator[dict[str, str]]:
         name = ""
         for line in paragraph.splitlines():
             if line[:1].isspace():
-                fields[name] = fields.get(name, "") + line
+                fields[name] = fields.get(name, "") + "\n" + line
             else:
                 name, _, value = line.partition(":")
                 fields[name] = value.strip()

@@ -101,6 +101,6 @@ def _numbers(path: Path, kind: Any) -> NDArray[Any]:
     if not path.exists():
         raise GraphError(f"{path}: no such file; expected the layout that OGB unpacks")
     try:
-        return pd.read_csv(path, header=None, compression="gzip").to_numpy(kind)
+        return np.ascontiguousarray(pd.read_csv(path, header=None, compression="gzip").to_numpy(kind))
     except (ValueError, EOFError, OSError) as error:
         raise GraphError(f"{path}: not a gzipped table of numbers ({str(error).splitlines()[0]})") from None

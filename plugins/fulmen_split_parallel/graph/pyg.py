@@ -77,5 +77,4 @@ class PyGGraph(GraphSource):
         if tensor is None:
             wanted = ", ".join(("x", "edge_index", "y", *_MASKS))
             raise GraphError(f"PyG data: no {name}; expected {wanted}")
-        array: NDArray[Any] = tensor.detach().cpu().numpy()
-        return array
+        return np.ascontiguousarray(tensor.detach().cpu().numpy())

@@ -40,7 +40,9 @@ def symmetric_simple(
     """Both directions of each edge, each once, without self-loops: indptr and indices."""
     apart = one != other
     one, other = one[apart], other[apart]
-    codes = np.unique(np.concatenate([one * num_vertices + other, other * num_vertices + one]))
+    # Sorted and compared: several times faster than numpy.unique, which hashes.
+    codes = np.sort(np.concatenate([one * num_vertices + other, other * num_vertices + one]))
+    codes = codes[np.diff(codes, prepend=-1) > 0]
     indptr = np.searchsorted(codes // num_vertices, np.arange(num_vertices + 1)).astype(np.int64)
     return indptr, (codes % num_vertices).astype(np.int32 if num_vertices < _INT32 else np.int64)
 

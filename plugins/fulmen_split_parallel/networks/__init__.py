@@ -8,12 +8,15 @@ from fulmen_split_parallel.networks.degree import DegreeConvolution
 from fulmen_split_parallel.networks.dropout import KeyedDropout
 from fulmen_split_parallel.networks.errors import NetworkError
 from fulmen_split_parallel.networks.gin import GinConvolution
+from fulmen_split_parallel.networks.named import GCN, GIN
 from fulmen_split_parallel.networks.network import GraphNetwork
 from fulmen_split_parallel.networks.perceptron import Perceptron
 from fulmen_split_parallel.networks.sage import SageConvolution
 from fulmen_split_parallel.networks.stack import Stack
 
 __all__ = [
+    "GCN",
+    "GIN",
     "AttentionConvolution",
     "BatchNorm",
     "DegreeConvolution",

@@ -89,7 +89,7 @@ class OneProcess:
 
     def features(self, rows: NDArray[np.int64] | slice) -> Tensor:
         """Return features, float32 (n, F)."""
-        return torch.from_numpy(np.asarray(self.graph.features[rows], dtype=np.float32))
+        return torch.from_numpy(np.array(self.graph.features[rows], dtype=np.float32))
 
 
 def chunk_bounds(graph: Graph, vertices: NDArray[np.int64], chunk_edges: int) -> Iterator[tuple[int, int]]:

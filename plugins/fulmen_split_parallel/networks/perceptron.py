@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from torch import Tensor, nn
 
 from fulmen_split_parallel.networks.errors import NetworkError
@@ -11,7 +13,7 @@ from fulmen_split_parallel.networks.network import GraphNetwork
 class Perceptron(GraphNetwork):
     """A multilayer perceptron on the features of the seeds: the baseline of every graph network.
 
-    It takes mini-batches of any depth and looks at the seeds' own rows; with ``data.fanouts: [1]`` next to nothing
+    It takes mini-batches of any depth and looks at the seeds' own rows; with ``data.fanouts: []`` nothing
     else is sampled and loaded.
 
     Args:
@@ -36,7 +38,7 @@ class Perceptron(GraphNetwork):
         widths = [in_channels] + [hidden_channels] * (layers - 1)
         hidden = [
             nn.Sequential(nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout))
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in itertools.pairwise(widths)
         ]
         self.network = nn.Sequential(*hidden, nn.Linear(widths[-1], num_classes))
 

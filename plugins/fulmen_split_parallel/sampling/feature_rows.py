@@ -30,8 +30,8 @@ class FeatureRows:
         # all.
         row_bytes = features.shape[1] * features.dtype.itemsize
         word = next(size for size in (8, 4, 2, 1) if row_bytes % size == 0)
-        self._word, self._words = np.dtype(f"u{word}"), row_bytes // word
-        self._flat = read_only(features).reshape(-1).view(self._word)
+        self._word = np.dtype(f"u{word}")
+        self._words = read_only(features).view(self._word)
         self._pool = pool or BufferPool()
 
     def take(self, vertices: NDArray[np.int64]) -> NDArray[Any]:
@@ -40,19 +40,22 @@ class FeatureRows:
         The memory is used again once nothing holds this array, a view or a tensor of it.
         """
         rows = self._pool.empty((len(vertices), self._features.shape[1]), self._features.dtype)
-        _take(
-            self._flat, self._words, vertices, rows.reshape(-1).view(self._word), _LINE // self._word.itemsize
-        )
+        line = _LINE // self._word.itemsize
+        _take(self._words, self._words.reshape(-1), vertices, rows.view(self._word), line)
         return rows
 
 
 @njit(cache=True, nogil=True)
-def _take(flat: NDArray[Any], width: int, vertices: NDArray[np.int64], rows: NDArray[Any], line: int) -> None:
-    last = len(vertices) - 1
+def _take(
+    features: NDArray[Any], flat: NDArray[Any], vertices: NDArray[np.int64], rows: NDArray[Any], line: int
+) -> None:
+    """Copy rows of `features`, which is `flat` too: a row made only to be fetched ahead costs a third."""
+    last, width = len(vertices) - 1, features.shape[1]
     for i in range(len(vertices)):
         ahead = vertices[min(i + _ROWS_AHEAD, last)] * width
         for word in range(0, width, line):
             prefetch(flat, ahead + word)
-        begin = vertices[i] * width
+        # As arrays of their own, because indices that might be negative keep the copy from being vectorised.
+        source, target = features[vertices[i]], rows[i]
         for word in range(width):
-            rows[i * width + word] = flat[begin + word]
+            target[word] = source[word]

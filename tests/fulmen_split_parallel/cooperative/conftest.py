@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from fulmen_split_parallel.cooperative.outbox import Outbox
@@ -16,7 +15,9 @@ from fulmen_split_parallel.cooperative.shared_memory import SharedMemoryTranspor
 from fulmen_split_parallel.cooperative.transport import NoPeers, Transport
 from fulmen_split_parallel.graph.graph import Graph
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+from small_graph import small_graph  # noqa: E402
 
 Ranks = Callable[..., list[Any]]
 
@@ -49,19 +50,4 @@ def ranks() -> Iterator[Ranks]:
 
 @pytest.fixture(scope="module")
 def graph() -> Graph:
-    """300 vertices, isolated ones among them, weighted edges, 5 classes."""
-    draw = np.random.default_rng(3)
-    degrees = draw.integers(0, 12, 300)
-    degrees[::29] = 0
-    indptr = np.concatenate([[0], np.cumsum(degrees)])
-    lists = [draw.choice(300, degree, replace=False) for degree in degrees]
-    return Graph(
-        indptr=indptr.astype(np.int64),
-        indices=np.concatenate(lists).astype(np.int32),
-        features=draw.standard_normal((300, 12)).astype(np.float32),
-        labels=draw.integers(0, 5, 300),
-        train_idx=draw.permutation(300)[:120].astype(np.int64),
-        valid_idx=np.arange(120, 200),
-        test_idx=np.arange(200, 300),
-        edge_weight=draw.random(int(indptr[-1])).astype(np.float32),
-    )
+    return small_graph()

@@ -1,0 +1,131 @@
+"""Trainings of small graph models by name, the same in one process and in several."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch.nn import functional
+
+from fulmen_split_parallel.graph_data import GraphData
+from fulmen_split_parallel.models import GAT, SAGE
+from fulmen_split_parallel.strategy import SplitParallelStrategy
+
+FANOUTS = [4, 3]
+
+
+class PlainLoss(SAGE):
+    """As a user writes it who has never heard of ranks: the mean over what the batch has."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        scores = self(batch)
+        share = batch.mean(functional.cross_entropy(scores, batch.y, reduction="none"))
+        self.log("train_loss", share.detach(), sync_dist=True)
+        batch.weighed = False  # only the log has asked for it
+        return functional.cross_entropy(scores, batch.y)
+
+
+class Record(Callback):
+    """Losses of each step, as a logger would show them, and what was counted."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.counts: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, trainer: Trainer, model: LightningModule, *_: object) -> None:
+        self.losses.append(float(trainer.callback_metrics["train_loss"]))
+        self.counts.append(dict(getattr(trainer.strategy, "counts", {})))
+
+
+def sage(kind: type[SAGE] = SAGE, **options: Any) -> SAGE:
+    torch.manual_seed(1)
+    shape = {"in_channels": 12, "num_classes": 5, "hidden_channels": 8, "layers": 2, "lr": 0.02}
+    return kind(**{**shape, **options})
+
+
+def gat() -> GAT:
+    torch.manual_seed(1)
+    return GAT(in_channels=12, num_classes=5, hidden_channels=4, heads=2, layers=2, lr=0.02)
+
+
+def split(**options: Any) -> SplitParallelStrategy:
+    return SplitParallelStrategy(presample_epochs=1, **options)
+
+
+def train(
+    folder: Path,
+    ranks: int,
+    model: LightningModule,
+    strategy: Callable[[], Any] = split,
+    batch_size: int = 40,
+    resumes: bool = False,
+    predicts: bool = False,
+    **options: Any,
+) -> dict[str, Any]:
+    """Train, validate and predict; return what this rank saw of it."""
+    record = Record()
+    callbacks: list[Callback] = [record]
+    checkpoints = folder / f"checkpoints-{ranks}"
+    if not resumes:
+        callbacks.append(ModelCheckpoint(checkpoints, "{step}", every_n_train_steps=1, save_top_k=-1))
+    trainer = Trainer(
+        accelerator="cpu",
+        devices=ranks,
+        strategy=strategy(),
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=not resumes,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+        **{"max_epochs": 2, "precision": "64-true", **options},
+    )
+    data = GraphData(str(folder / "graph"), FANOUTS, batch_size, seed=5, predict="valid")
+    trainer.fit(model, data, ckpt_path=str(checkpoints / "step=2.ckpt") if resumes else None)
+    seen = {
+        "losses": record.losses,
+        "counts": record.counts,
+        "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
+        "weights": {name: value.detach().clone() for name, value in model.state_dict().items()},
+    }
+    if predicts:
+        seen["predictions"] = trainer.predict(model, data)
+    return seen
+
+
+def hybrid() -> SplitParallelStrategy:
+    return split(group_size=2)
+
+
+TRAININGS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "sage": lambda folder, ranks: train(folder, ranks, sage(), predicts=True),
+    "resumed": lambda folder, ranks: train(folder, ranks, sage(), resumes=True),
+    "gat": lambda folder, ranks: train(folder, ranks, gat(), lambda: split(partitioner="hash", transport="gloo")),
+    "plain loss": lambda folder, ranks: train(folder, ranks, sage(PlainLoss), batch_size=37),
+    "accumulated": lambda folder, ranks: train(folder, ranks, sage(norm="batch"), accumulate_grad_batches=2),
+    "layerwise": lambda folder, ranks: train(
+        folder, ranks, sage(inference="layerwise", residual=True), max_epochs=1, limit_train_batches=1, predicts=True
+    ),
+    "bf16": lambda folder, ranks: train(folder, ranks, sage(), precision="bf16-mixed", max_steps=2),
+}
+MORE = {
+    "hybrid": lambda folder, ranks: train(folder, ranks, sage(), hybrid),
+    "ddp": lambda folder, ranks: train(folder, ranks, sage(), lambda: "ddp"),
+}
+# Two ranks cost a start of two processes, and show little that four do not.
+BY_RANKS = {
+    2: ["sage", "resumed", "plain loss", "ddp"],
+    4: ["sage", "gat", "plain loss", "accumulated", "layerwise", "bf16", "hybrid"],
+}
+
+
+def run_all(folder: str, ranks: int) -> dict[str, Any]:
+    """Run in one of so many processes all that is run in so many; return what it saw, by name."""
+    warnings.simplefilter("ignore")
+    return {name: (TRAININGS | MORE)[name](Path(folder), ranks) for name in BY_RANKS[ranks]}

@@ -1,0 +1,127 @@
+"""Promise: under the strategy Lightning trains, resumes, validates and predicts as in one process."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import fulmen
+from fulmen.testing.processes import in_fresh_processes
+from fulmen_split_parallel.graph.folder import save_graph
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from ranks import TRAININGS, run_all  # noqa: E402
+from small_graph import small_graph  # noqa: E402
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("split")
+    save_graph(small_graph(), folder / "graph", fulmen.write_artifact)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def alone(folder, cache):
+    """The trainings in this process."""
+    return {name: run(folder, 1) for name, run in TRAININGS.items()}
+
+
+@pytest.fixture(scope="module")
+def together(folder, cache):
+    """What each rank saw of the trainings, by the number of ranks."""
+    return {
+        ranks: in_fresh_processes(run_all, str(folder), ranks, folder=folder, count=ranks) for ranks in (2, 4)
+    }
+
+
+def assert_same_weights(found, expected, tolerance=1e-12):
+    for name, value in expected.items():
+        scale = tolerance * max(float(value.double().abs().max()), 1)
+        assert float((found[name].double() - value.double()).abs().max()) <= scale, name
+
+
+# Before BatchNorm the true gradient of a bias is 0: Adam makes steps of the noise.
+@pytest.mark.parametrize(
+    ("ranks", "name", "tolerance"),
+    [
+        (2, "sage", 1e-12),
+        (2, "plain loss", 1e-12),
+        (4, "sage", 1e-12),
+        (4, "gat", 1e-12),
+        (4, "plain loss", 1e-12),
+        (4, "accumulated", 1e-9),
+        (4, "layerwise", 1e-12),
+    ],
+)
+def test_the_curve_is_that_of_one_process(together, alone, ranks, name, tolerance):
+    for seen in together[ranks]:
+        np.testing.assert_allclose(seen[name]["losses"], alone[name]["losses"], rtol=tolerance)
+        assert seen[name]["metrics"]["val_acc"] == pytest.approx(alone[name]["metrics"]["val_acc"], abs=1e-12)
+        assert seen[name]["metrics"]["val_loss"] == pytest.approx(
+            alone[name]["metrics"]["val_loss"], rel=tolerance
+        )
+        assert_same_weights(seen[name]["weights"], alone[name]["weights"], tolerance)
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_counts_add_up_to_those_of_one_process(together, alone, ranks):
+    for step, expected in enumerate(alone["sage"]["counts"]):
+        everyones = [seen["sage"]["counts"][step] for seen in together[ranks]]
+        for quantity in ("edges", "input_rows"):
+            assert sum(counts[quantity] for counts in everyones) == expected[quantity]
+        edges = [counts["edges"] for counts in everyones]
+        assert {counts["imbalance"] for counts in everyones} == {ranks * max(edges) / sum(edges)}
+        assert expected["shuffled_rows"] == 0
+        assert sum(counts["shuffled_rows"] for counts in everyones) > 0
+        assert all(counts["exchange_seconds"] > 0 for counts in everyones)
+
+
+@pytest.mark.parametrize(("ranks", "name"), [(2, "sage"), (4, "sage"), (4, "layerwise")])
+def test_every_vertex_is_predicted_once_and_in_order(together, alone, ranks, name):
+    for batch, expected in enumerate(alone[name]["predictions"]):
+        for rank, seen in enumerate(together[ranks]):
+            torch.testing.assert_close(
+                seen[name]["predictions"][batch], expected[rank::ranks], rtol=1e-6, atol=1e-6
+            )
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_run_resumed_within_an_epoch_ends_as_if_never_stopped(together, alone, ranks):
+    for seen in [alone] if ranks == 1 else together[ranks]:
+        assert seen["resumed"]["losses"] == seen["sage"]["losses"][2:]
+        assert_same_weights(seen["resumed"]["weights"], seen["sage"]["weights"], tolerance=0)
+
+
+def test_groups_are_data_parallel_to_each_other(together):
+    expected = together[2][0]["ddp"]
+    for seen in together[4]:
+        np.testing.assert_allclose(seen["hybrid"]["losses"], expected["losses"], rtol=1e-12)
+        assert_same_weights(seen["hybrid"]["weights"], expected["weights"])
+
+
+def test_mixed_precision_stays_near(together, alone):
+    for seen in together[4]:
+        np.testing.assert_allclose(seen["bf16"]["losses"], alone["bf16"]["losses"], rtol=1e-2)
+
+
+def test_a_checkpoint_loads_without_the_strategy(folder, together):
+    from ranks import sage
+
+    checkpoint = torch.load(folder / "checkpoints-4" / "step=2.ckpt", weights_only=True)
+    sage().load_state_dict(checkpoint["state_dict"])
