@@ -37,7 +37,7 @@ class Exchange(Protocol):
         """Return the same exchange with its index tensors on a device."""
 
 
-@dataclass
+@dataclass(eq=False)
 class GraphLayer:
     """One layer of a mini-batch: D destinations, S sources, E edges between them.
 
@@ -110,7 +110,7 @@ class GraphLayer:
         return _moved(self, device)
 
 
-@dataclass
+@dataclass(eq=False)
 class GraphBatch:
     """One rank's part of a mini-batch; in one process, all of it.
 

@@ -161,7 +161,7 @@ def _greedy_pass(
     pull = np.zeros(parts + 1, np.int64)
     for step in range(len(owner)):
         v = (start + step) % len(owner)
-        here = np.int64(owner[v])
+        here = int(owner[v])
         crowded = load[here] > most
         if not (waiting[v] or crowded):
             continue
