@@ -70,7 +70,7 @@ def measured(name: str, rounds: int, done: set[tuple[str, int]]) -> Iterator[dic
             "metis": lambda parts=parts: metis(weighted, parts),
             "hash": lambda parts=parts: hashed(graph.num_vertices, parts, SEED),
         }
-        restream(weighted, parts, 1, 1, 1)  # compiles
+        restream(weighted, parts)  # compiles
         seconds: dict[str, list[float]] = {method: [] for method in methods}
         owners = {}
         for _ in range(rounds):
