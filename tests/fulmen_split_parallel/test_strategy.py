@@ -112,6 +112,13 @@ def test_a_run_resumed_within_an_epoch_ends_as_if_never_stopped(together, alone,
         assert_same_weights(seen["resumed"]["weights"], seen["sage"]["weights"], tolerance=0)
 
 
+def test_data_parallel_on_the_same_sampler_is_one_process_too(together, alone):
+    """The data module without the strategy: each rank's share of every mini-batch, averaged by ``ddp``."""
+    for seen in together[2]:
+        np.testing.assert_allclose(seen["ddp"]["losses"], alone["sage"]["losses"], rtol=1e-12)
+        assert_same_weights(seen["ddp"]["weights"], alone["sage"]["weights"])
+
+
 def test_groups_are_data_parallel_to_each_other(together):
     expected = together[2][0]["ddp"]
     for seen in together[4]:
