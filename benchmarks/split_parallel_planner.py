@@ -3,7 +3,7 @@
     python benchmarks/split_parallel_step.py        first: measures
     python benchmarks/split_parallel_planner.py     predicts, on the same machine; nothing else should run
 
-For each configuration of benchmarks/results/split_parallel_step.json the planner measures this machine's rates,
+For each configuration of benchmarks/results/split_parallel_step.json the planner measures the rates here,
 counts three mini-batches and predicts seconds of a step, split over data parallel. Bars: within 20 % of the
 measured ratio, and the right choice (below or above 1) on at least 10 of 12. Writes
 benchmarks/results/split_parallel_planner.json.

@@ -87,8 +87,8 @@ def counted(name: str, graph: Graph, kind: str, batches: int, epochs: int) -> It
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as Markdown, rows and edges a mini-batch in thousands."""
     lines = [
-        "| Graph | Sampler | Ranks | rows: data parallel, split | edges: data parallel, split | rows x | edges "
-        "x | rows that cross, each row loaded | cut | imbalance |",
+        "| Graph | Sampler | Ranks | rows: data parallel, split | edges: data parallel, split | rows x "
+        "| edges x | rows that cross, each row loaded | cut | imbalance |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
