@@ -4,9 +4,10 @@
     python benchmarks/split_parallel_partition.py --only dc_sbm_200k --rounds 3
     python benchmarks/split_parallel_partition.py --table              no runs: the table of what is there
 
-All partition the same weighted graph: two epochs pre-sampled with fan-outs 15/10/5 and batches of 1024. Cut and
-imbalance are means over ten other mini-batches (``fulmen_split_parallel.partition.quality``). Seconds are of CPU
-time on one thread, without the pre-sampling that all need, medians of rounds in which the methods take turns.
+All partition the same weighted graph: two epochs pre-sampled with fan-outs 15/10/5 and batches of 1024. Cut
+and imbalance are means over ten other mini-batches (``fulmen_split_parallel.partition.quality``). Seconds are
+of CPU time on one thread, without the pre-sampling that all need, medians of rounds in which the methods take
+turns.
 
 Each graph and number of parts is a row in benchmarks/results/split_parallel_partition.json, written at once.
 """

@@ -3,10 +3,12 @@
     python benchmarks/split_parallel_redundancy.py             all graphs; it resumes
     python benchmarks/split_parallel_redundancy.py --table     no runs: the table of what is there
 
-Counts alone, exact for the mini-batches that were drawn (the first of the first epoch of seed 0; batches of 1024,
-fan-outs 15/10/5): no clock is read, so it does not matter what else the machine does. Partitioned by re-streaming.
+Counts alone, exact for the mini-batches that were drawn (the first of the first epoch of seed 0; batches of
+1024, fan-outs 15/10/5): no clock is read, so it does not matter what else the machine does. Partitioned by
+re-streaming.
 
-Each graph and sampler is a group of rows in benchmarks/results/split_parallel_redundancy.json, written at once.
+Each graph and sampler is a group of rows in benchmarks/results/split_parallel_redundancy.json, written at
+once.
 """
 
 from __future__ import annotations
@@ -85,8 +87,8 @@ def counted(name: str, graph: Graph, kind: str, batches: int, epochs: int) -> It
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as Markdown, rows and edges a mini-batch in thousands."""
     lines = [
-        "| Graph | Sampler | Ranks | rows: data parallel, split | edges: data parallel, split | rows x | edges x "
-        "| rows that cross, each row loaded | cut | imbalance |",
+        "| Graph | Sampler | Ranks | rows: data parallel, split | edges: data parallel, split | rows x "
+        "| edges x | rows that cross, each row loaded | cut | imbalance |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -102,8 +104,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     if four:
         worst = max(four, key=lambda row: float(row["imbalance"]))
         lines.append(
-            f"\nLargest edge imbalance at 4 parts: {worst['imbalance']:.2f} ({worst['graph']}, {worst['sampler']}; "
-            f"bar {BAR}): {'kept' if worst['imbalance'] <= BAR else 'MISSED'}."
+            f"\nLargest edge imbalance at 4 parts: {worst['imbalance']:.2f} ({worst['graph']}, "
+            f"{worst['sampler']}; bar {BAR}): {'kept' if worst['imbalance'] <= BAR else 'MISSED'}."
         )
     return "\n".join(lines)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from planning_rates import RATES
 
-from fulmen import Runner, UserError
+from fulmen import Report, Runner, UserError
 from fulmen_split_parallel.analyzer import Redundancy
 from fulmen_split_parallel.graph.degree_corrected import DegreeCorrectedSBM
 from fulmen_split_parallel.graph_data import GraphData
@@ -126,3 +128,19 @@ def test_what_does_not_fit_the_graph_is_refused(options, said, data, tmp_path):
     runner = Runner(logger=False, enable_checkpointing=False)
     with pytest.raises(UserError, match=said):
         runner.analyze(Redundancy(rates=RATES, **options), datamodule=data, run=tmp_path / "run", quiet=True)
+
+
+def test_the_shipped_config_plans_for_the_debian_graph(run_fulmen, tmp_path):
+    config = Path(__file__).parents[2] / "configs" / "split_parallel" / "redundancy.yaml"
+    limits = ["--analyzer.batches=1", "--analyzer.parts=[4]", "--analyzer.samplers=[neighbour]"]
+    ran = run_fulmen(
+        *("analyze", "--config", config, *limits, "--analyzer.hidden=8", "--run=run"),
+        *("--engine", "processes", "--engine.workers", "1"),  # pieces are plain data: a cluster can have them
+    )
+    assert ran.status == 0, ran.stderr[-3000:]
+    (row,) = (
+        Report.load(tmp_path / "run").tables["redundancy"].query("partitioner == 'restreaming'").itertuples()
+    )
+    assert row.row_redundancy > 2
+    assert row.cut < 0.2
+    assert row.imbalance < 1.15

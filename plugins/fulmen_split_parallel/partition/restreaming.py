@@ -66,7 +66,8 @@ def restream(
             part has room.
     """
     most = CLUSTER * graph.vertex_weights.sum() / parts
-    graphs, clusters = [graph], []
+    graphs: list[WeightedGraph] = [graph]
+    clusters: list[NDArray[np.int64]] = []
     while len(clusters) < levels and graphs[-1].num_vertices > FEW * parts:
         coarse, cluster = contracted(graphs[-1], most)
         if coarse.num_vertices > SHRINKS * graphs[-1].num_vertices:
