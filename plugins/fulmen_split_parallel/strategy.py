@@ -16,6 +16,7 @@ from fulmen.errors import ConfigError, DataError
 from fulmen_split_parallel.cooperative.agreement import Agreement, DisagreementError, digest_of_data
 from fulmen_split_parallel.cooperative.builder import BatchBuilder
 from fulmen_split_parallel.cooperative.hot_rows import HotRows
+from fulmen_split_parallel.cooperative.links import Link
 from fulmen_split_parallel.cooperative.lookahead import Lookahead
 from fulmen_split_parallel.cooperative.opening import KINDS, Transports, open_transports
 from fulmen_split_parallel.cooperative.plan import Planner
@@ -90,6 +91,8 @@ class SplitParallelStrategy(DDPStrategy):
         self._lookahead: Lookahead | None = None
         self._partitions: dict[Any, Partition] = {}
         self._planner: Planner | None = None
+        self._links: list[Link] = []
+        self._linked = False
         self._batch: GraphBatch | None = None
         self._counts: dict[str, float] = {}
 
@@ -161,6 +164,10 @@ class SplitParallelStrategy(DDPStrategy):
         try:
             agreement.require_same("data", digest_of_data(graph), "copy one host's graph to the others")
             partition = self._partition(dataloader)
+            if not self._linked:
+                # Not before: a partitioner that keeps the interpreter for itself would pass for a dead host.
+                assert self.cluster_environment is not None
+                self._links, self._linked = agreement.link_hosts(self.cluster_environment.main_address), True
         except DisagreementError as error:
             raise DataError(f"split_parallel: {error}.") from None
         planner = Planner(dataloader.make_sampler(graph), partition.owner, transports.ids)
@@ -260,6 +267,9 @@ class SplitParallelStrategy(DDPStrategy):
         return self._transports, self._agreement, self._lookahead
 
     def _close(self) -> None:
+        for link in self._links:
+            link.close()
+        self._links, self._linked = [], False
         if self._lookahead is not None:
             self._lookahead.close()
         if self._transports is not None:
