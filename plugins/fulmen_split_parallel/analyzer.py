@@ -178,8 +178,8 @@ class Redundancy(fulmen.Analyzer):
         ):
             alone, split = works.setdefault((piece["sampler"], piece["parts"]), ([], {}))
             alone += map(StepWork.from_plain, found["data_parallel"])
-            for name, plain in found["split"].items():
-                split.setdefault(name, []).extend(map(StepWork.from_plain, plain))
+            for name in map(_name, self.partitioners):  # kept pieces have their keys in another order
+                split.setdefault(name, []).extend(map(StepWork.from_plain, found["split"][name]))
         return works
 
     def _report(
