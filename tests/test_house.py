@@ -43,7 +43,10 @@ FURTHER_ADAPTERS = {
     # data modules, searchers
     "fulmen_evolution": {"patch_data", "peers", "optuna_searcher", "pymoo_searcher"},
     # a data module, models, a callback, commands
-    "fulmen_split_parallel": {"graph_data", "models", "vertex_model", "counters", "check", "commands"},
+    "fulmen_split_parallel": {
+        *("graph_data", "models", "vertex_model", "counters", "check", "commands"),
+        *("redundancy_pieces", "redundancy_charts"),  # parts of the analyzer
+    },
     # a model, data modules
     "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
     "fulmen_zero_space_ecc": {

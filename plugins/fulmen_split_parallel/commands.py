@@ -66,7 +66,9 @@ def partition(
                     counts = presample(
                         sampler, data.fanouts, data.batch_size, presample_epochs, data.seed, progress
                     )
-                    _say(f"pre-sampling: {counts.batches} mini-batches, {time.perf_counter() - started:.1f} s")
+                    _say(
+                        f"pre-sampling: {counts.batches} mini-batches, {time.perf_counter() - started:.1f} s"
+                    )
                 started = time.perf_counter()
                 made = partition_from(graph, counts, method, parts, *options)
                 seconds = time.perf_counter() - started
@@ -88,8 +90,8 @@ def _require(methods: list[str], batches: int, to: str | None) -> None:
         raise ConfigError(f"partition: batches is {batches}; expected 1 or more: change it.")
     if to is not None and (len(methods) != 1 or Path(to).suffix != ".npz"):
         raise ConfigError(
-            f"partition: to is {to!r} for {len(methods)} methods; expected a .npz file for one: name one method, "
-            "or leave `to` out."
+            f"partition: to is {to!r} for {len(methods)} methods; expected a .npz file for one: name one "
+            "method, or leave `to` out."
         )
 
 

@@ -106,11 +106,18 @@ def hybrid() -> SplitParallelStrategy:
 TRAININGS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     "sage": lambda folder, ranks: train(folder, ranks, sage(), predicts=True),
     "resumed": lambda folder, ranks: train(folder, ranks, sage(), resumes=True),
-    "gat": lambda folder, ranks: train(folder, ranks, gat(), lambda: split(partitioner="hash", transport="gloo")),
+    "gat": lambda folder, ranks: train(
+        folder, ranks, gat(), lambda: split(partitioner="hash", transport="gloo")
+    ),
     "plain loss": lambda folder, ranks: train(folder, ranks, sage(PlainLoss), batch_size=37),
     "accumulated": lambda folder, ranks: train(folder, ranks, sage(norm="batch"), accumulate_grad_batches=2),
     "layerwise": lambda folder, ranks: train(
-        folder, ranks, sage(inference="layerwise", residual=True), max_epochs=1, limit_train_batches=1, predicts=True
+        folder,
+        ranks,
+        sage(inference="layerwise", residual=True),
+        max_epochs=1,
+        limit_train_batches=1,
+        predicts=True,
     ),
     "bf16": lambda folder, ranks: train(folder, ranks, sage(), precision="bf16-mixed", max_steps=2),
 }

@@ -1,4 +1,4 @@
-"""The data module: the same mini-batches for one process and for several, resumable, shared, refused in a line."""
+"""The data module: the same mini-batches for one process and several, resumable, shared, or refused."""
 
 from __future__ import annotations
 

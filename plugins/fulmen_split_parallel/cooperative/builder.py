@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fulmen_split_parallel.cooperative.hot_rows import HotRows
 from fulmen_split_parallel.cooperative.opening import Transports
-from fulmen_split_parallel.cooperative.own_part import own_part
+from fulmen_split_parallel.cooperative.own_part import landing_rows, own_part
 from fulmen_split_parallel.cooperative.plan import Planner
 from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.networks.batch import GraphBatch
@@ -69,14 +69,14 @@ class BatchBuilder:
         plan = self.planner.plan(own_seeds, fanouts, seed=seed, epoch=epoch, step=step)
         planned = time.perf_counter()
         hits = self.features.hits
-        x = self.features.take(plan.inputs)
-        if x.dtype == torch.float16:
-            x = x.float()
+        memory = self.features.take(plan.inputs, landing_rows(plan))
+        if memory.dtype == torch.float16:
+            memory = memory[: len(plan.inputs)].float()
         loaded = time.perf_counter()
         batch = own_part(
             plan,
             self.graph,
-            x,
+            memory,
             self.transports.rows,
             num_seeds=len(seeds),
             num_shares=self.ranks,

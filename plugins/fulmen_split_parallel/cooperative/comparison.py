@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -108,8 +108,10 @@ def compare(task: Task, owner: NDArray[np.integer], parts: int) -> Comparison:
         rows=(rows, int(counts[1]), dp_rows),
         edges=(edges, int(counts[0]), dp_edges),
         exchanged=int(counts[2]),
-        loss=max(_apart(one[0], other[0]) for one, other in pairs),
-        gradient=max(_apart(a, b) for one, other in pairs for a, b in zip(one[1:], other[1:], strict=True)),
+        loss=_worst(_apart(one[0], other[0]) for one, other in pairs),
+        gradient=_worst(
+            _apart(a, b) for one, other in pairs for a, b in zip(one[1:], other[1:], strict=True)
+        ),
     )
 
 
@@ -172,6 +174,10 @@ def _apart(one: Tensor, other: Tensor) -> float:
     # normalisation) is compared to 1.
     size = float(one.norm())
     return float((one - other).norm()) / (size if size > 1e-9 else 1.0)
+
+
+def _worst(differences: Iterable[float]) -> float:
+    return float(np.max(list(differences)))  # Python's max may pass over NaN
 
 
 def ratio(counted: Sequence[int]) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from fulmen_split_parallel.networks.single import layer_of
 def own_part(
     plan: CooperativePlan,
     graph: Graph,
-    x: Tensor,
+    memory: Tensor,
     transport: Transport,
     *,
     num_seeds: int,
@@ -31,7 +31,8 @@ def own_part(
     Args:
         plan: What this rank does.
         graph: Where labels, edge weights and degrees come from.
-        x: float (I, F), features of the plan's `inputs`.
+        memory: float (at least I, F), beginning with the features of the plan's `inputs`. Where there is room
+            for `landing_rows`, features from other ranks are received behind them, and nothing is copied.
         transport: What the network's exchanges go through; not the planner's, which works at the same time.
         num_seeds: Seeds of the whole mini-batch, over all groups.
         num_shares: Ranks over which gradients are averaged, in all groups.
@@ -45,14 +46,15 @@ def own_part(
         "imbalance": plan.imbalance,
         "exchange_seconds": 0.0,  # grows while the mini-batch is computed
     }
-    layers = [
-        dataclasses.replace(
-            layer_of(layer.block, graph), exchange_rows=Shuffle(layer.route, transport, counts)
-        )
-        for layer in plan.layers
-    ]
+    layers = []
+    for number, layer in enumerate(plan.layers):
+        room = number == 0 and len(memory) >= landing_rows(plan)
+        shuffle = Shuffle(layer.route, transport, counts, memory if room else None)
+        start = layer.route.kept_start
+        own = slice(start, start + layer.block.num_destinations) if start else None
+        layers.append(dataclasses.replace(layer_of(layer.block, graph), exchange_rows=shuffle, own_rows=own))
     return GraphBatch(
-        x=x,
+        x=memory[: len(plan.inputs)],
         inputs=torch.from_numpy(plan.inputs),
         layers=layers,
         seeds=torch.from_numpy(plan.home_seeds),
@@ -64,3 +66,11 @@ def own_part(
         key=key,
         counts=counts,
     )
+
+
+def landing_rows(plan: CooperativePlan) -> int:
+    """Return the rows of memory in which the features of the lowest layer's sources can be received."""
+    if not plan.layers:
+        return len(plan.inputs)
+    route = plan.layers[0].route
+    return max(route.rows_in, route.kept_start + route.rows_out)

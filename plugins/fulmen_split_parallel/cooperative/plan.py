@@ -14,6 +14,7 @@ and what comes from the other ranks is already in order.
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,6 +117,8 @@ class Planner:
             block = self.sampler.sample(frontier, fanout, seed=seed, epoch=epoch, step=step, layer=layer)
             planned, frontier = self.cooperate(block)
             layers.append(planned)
+        if layers:
+            layers[-1], frontier = kept_last(layers[-1], frontier)
         home, home_seeds = home_route(seeds, owners, rank, size)
         counts = self._count(layers, frontier, zlib.crc32(seeds.tobytes(), epoch << 16 ^ step))
         return CooperativePlan(layers[::-1], frontier, own_seeds, home, home_seeds, counts)
@@ -156,3 +159,15 @@ class Planner:
                 "needs the same data, seed and order."
             )
         return everyones[:, :3]
+
+
+def kept_last(layer: LayerPlan, inputs: NDArray[np.int64]) -> tuple[LayerPlan, NDArray[np.int64]]:
+    """Return a layer and the vertices below it, those in front that only other ranks need.
+
+    The rows that stay then stand at the end, where those that come can be written behind them.
+    """
+    route = layer.route
+    only_sent = len(inputs) - route.num_kept
+    moved = torch.where(route.send < route.num_kept, route.send + only_sent, route.send - route.num_kept)
+    route = dataclasses.replace(route, send=moved, kept_start=only_sent)
+    return LayerPlan(layer.block, route), np.roll(inputs, only_sent)

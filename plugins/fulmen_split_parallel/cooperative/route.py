@@ -21,11 +21,12 @@ class Route:
         send: int64, the held rows to send: those for rank 0, those for rank 1, ...
         send_counts: P numbers, none to itself.
         recv_counts: P numbers, none from itself.
-        kept: int64 (K,), the held rows that it keeps; None: the first K.
+        kept: int64 (K,), the held rows that it keeps; None: K in a row, from `kept_start` on.
         kept_to: int64 (K,), where these belong; None: to the first K places, and the rows received after
             them.
         received_to: int64 (sum of `recv_counts`,), where the rows received belong; None as `kept_to`.
         num_kept: K.
+        kept_start: The first of them.
     """
 
     rows_in: int
@@ -37,6 +38,12 @@ class Route:
     kept: Tensor | None = None
     kept_to: Tensor | None = None
     received_to: Tensor | None = None
+    kept_start: int = 0
+
+    @property
+    def kept_rows(self) -> slice:
+        """The held rows that it keeps, where these are in a row."""
+        return slice(self.kept_start, self.kept_start + self.num_kept)
 
     @property
     def num_received(self) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor
 from fulmen_split_parallel.cooperative.fences import spin_until
 from fulmen_split_parallel.cooperative.outbox import LEFT, READY, Address, Outbox, Window
 from fulmen_split_parallel.cooperative.peers import Patience
+from fulmen_split_parallel.sampling.feature_rows import copy_rows
 
 _SPINS = 2_000  # some 20 microseconds: longer, and a rank that waits takes the core of the one it waits for
 _NAPS = (20e-6, 50e-6, 100e-6, 200e-6, 500e-6)  # seconds, and from then on the last
@@ -59,11 +60,12 @@ class SharedMemoryTransport:
         count = sum(send_counts)
         room = self._outbox.room((self._exchange + 1) % 2, count * row_bytes)
         if count and row_bytes:
-            shown = room.view(rows.dtype).view(count, -1)
-            if index is None or rows.device.type != "cpu":
-                shown.copy_(rows if index is None else rows.index_select(0, index))
+            if index is not None and rows.device.type == "cpu":
+                shown = room.view(count, row_bytes).numpy()
+                copy_rows(rows.detach().view(torch.uint8).numpy(), index.numpy(), shown)
             else:
-                torch.index_select(rows, 0, index, out=shown)
+                chosen = rows if index is None else rows.index_select(0, index)
+                room.view(rows.dtype).view(count, -1).copy_(chosen)
         self._announce(row_bytes, np.asarray(send_counts, np.int64))
         start = 0
         for other, window in self._windows.items():

@@ -53,8 +53,8 @@ class GraphLayer:
         degrees: (S,), in-edges of each source in the whole graph, int64; or the sum of their weights,
             float; None where nobody counted.
         exchange_rows: How rows of the layer below become those of ``sources``; None: they are those.
-        own_rows: int64 (D,), positions of the destinations among the rows of the layer below, which
-            their owner computed itself; None: the first D.
+        own_rows: int64 (D,) or a slice, positions of the destinations among the rows of the layer below,
+            which their owner computed itself; None: the first D.
     """
 
     sources: Tensor
@@ -64,7 +64,7 @@ class GraphLayer:
     edge_weight: Tensor | None = None
     degrees: Tensor | None = None
     exchange_rows: Exchange | None = None
-    own_rows: Tensor | None = None
+    own_rows: Tensor | slice | None = None
 
     def exchange(self, rows: Tensor) -> Tensor:
         """Return the rows of ``sources``, (S, width), for those that the layer below computed here.

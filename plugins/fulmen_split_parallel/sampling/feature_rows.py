@@ -45,6 +45,19 @@ class FeatureRows:
         return rows
 
 
+def copy_rows(source: NDArray[np.uint8], index: NDArray[np.int64], target: NDArray[np.uint8]) -> None:
+    """Write ``source[index]`` to `target`.
+
+    Args:
+        source: (n, bytes of a row), contiguous, aligned to the largest word that divides a row.
+        index: int64 (m,), rows of it.
+        target: (m, bytes of a row), contiguous, likewise aligned.
+    """
+    word = np.dtype(f"u{next(size for size in (8, 4, 2, 1) if source.shape[1] % size == 0)}")
+    words = source.view(word)
+    _take(words, words.reshape(-1), index, target.view(word), _LINE // word.itemsize)
+
+
 @njit(cache=True, nogil=True)
 def _take(
     features: NDArray[Any], flat: NDArray[Any], vertices: NDArray[np.int64], rows: NDArray[Any], line: int

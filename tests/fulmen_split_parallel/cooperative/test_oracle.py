@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch_geometric.nn import GATConv, GATv2Conv, GINConv, SAGEConv
 
-from fulmen_split_parallel.cooperative.own_part import own_part
+from fulmen_split_parallel.cooperative.own_part import landing_rows, own_part
 from fulmen_split_parallel.cooperative.plan import Planner
 from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
 
@@ -67,10 +67,15 @@ def step(transports, graph, owner, network, seeds, loss):
     plan = planner.plan(seeds, FANOUTS, seed=1, epoch=0, step=5)
     x = torch.from_numpy(graph.features[plan.inputs]).double()
     size = transports[0].size
-    batch = own_part(plan, graph, x, transports[1], num_seeds=len(seeds), num_shares=size)
+    # With an even number of seeds there is room for what others send, as in a run; else there is none.
+    memory = torch.full((landing_rows(plan), 12), torch.nan, dtype=torch.float64)
+    memory[: len(x)] = x
+    memory = x if len(seeds) % 2 else memory
+    batch = own_part(plan, graph, memory, transports[1], num_seeds=len(seeds), num_shares=size)
     value = loss(network(batch), batch)
     value.backward()
     assert batch.x.grad is None
+    assert torch.equal(batch.x, x)
     return value.detach(), [parameter.grad for parameter in network.parameters()]
 
 
