@@ -8,7 +8,6 @@ from typing import Any, Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 import fulmen
@@ -16,6 +15,7 @@ from fulmen.errors import ConfigError, DataError
 from fulmen_split_parallel.cooperative.agreement import Agreement, DisagreementError, digest_of_data
 from fulmen_split_parallel.cooperative.builder import BatchBuilder
 from fulmen_split_parallel.cooperative.hot_rows import HotRows
+from fulmen_split_parallel.cooperative.links import Link
 from fulmen_split_parallel.cooperative.lookahead import Lookahead
 from fulmen_split_parallel.cooperative.opening import KINDS, Transports, open_transports
 from fulmen_split_parallel.cooperative.plan import Planner
@@ -23,7 +23,8 @@ from fulmen_split_parallel.cooperative.whole_graph import SharedWholeGraph
 from fulmen_split_parallel.counters import Counters
 from fulmen_split_parallel.graph_cache import default_cache
 from fulmen_split_parallel.loading import GraphLoader
-from fulmen_split_parallel.networks import GraphBatch, GraphNetwork
+from fulmen_split_parallel.networks import GraphBatch, GraphNetwork, NetworkError
+from fulmen_split_parallel.networks.refusals import refuse_sharing
 from fulmen_split_parallel.partition.cache import cached_partition
 from fulmen_split_parallel.partition.errors import PartitionError
 from fulmen_split_parallel.partition.partition import Partition
@@ -90,6 +91,8 @@ class SplitParallelStrategy(DDPStrategy):
         self._lookahead: Lookahead | None = None
         self._partitions: dict[Any, Partition] = {}
         self._planner: Planner | None = None
+        self._links: list[Link] = []
+        self._linked = False
         self._batch: GraphBatch | None = None
         self._counts: dict[str, float] = {}
 
@@ -161,6 +164,10 @@ class SplitParallelStrategy(DDPStrategy):
         try:
             agreement.require_same("data", digest_of_data(graph), "copy one host's graph to the others")
             partition = self._partition(dataloader)
+            if not self._linked:
+                # Not before: a partitioner that keeps the interpreter for itself would pass for a dead host.
+                assert self.cluster_environment is not None
+                self._links, self._linked = agreement.link_hosts(self.cluster_environment.main_address), True
         except DisagreementError as error:
             raise DataError(f"split_parallel: {error}.") from None
         planner = Planner(dataloader.make_sampler(graph), partition.owner, transports.ids)
@@ -260,6 +267,9 @@ class SplitParallelStrategy(DDPStrategy):
         return self._transports, self._agreement, self._lookahead
 
     def _close(self) -> None:
+        for link in self._links:
+            link.close()
+        self._links, self._linked = [], False
         if self._lookahead is not None:
             self._lookahead.close()
         if self._transports is not None:
@@ -282,14 +292,12 @@ def require_graph_networks(model: LightningModule) -> None:
             "rank: derive its network from fulmen_split_parallel.networks.GraphNetwork, or use "
             "split_parallel.sage."
         )
+    try:
+        refuse_sharing(model)
+    except NetworkError as error:
+        raise ConfigError(f"split_parallel: {error}") from error
     inside = {id(module) for network in networks for module in network.modules()}
     for name, module in model.named_modules():
-        if isinstance(module, _BatchNorm):
-            raise ConfigError(
-                f"split_parallel: {name} is a {type(module).__name__}, whose statistics would be those of "
-                "one rank's "
-                "vertices; use fulmen_split_parallel.networks.BatchNorm, which adds them up over ranks."
-            )
         if id(module) not in inside and _is_convolution(module):
             raise ConfigError(
                 f"split_parallel: {name} ({type(module).__name__}) stands outside a GraphNetwork and would "

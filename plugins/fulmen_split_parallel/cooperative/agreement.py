@@ -12,6 +12,8 @@ import numpy as np
 import torch.distributed as dist
 
 from fulmen_split_parallel.cooperative.collective import CollectiveTransport
+from fulmen_split_parallel.cooperative.links import Link, accept, connect, listen
+from fulmen_split_parallel.cooperative.opening import host_key
 from fulmen_split_parallel.cooperative.transport import NoPeers, Transport, gather
 from fulmen_split_parallel.graph.graph import Graph
 
@@ -56,6 +58,27 @@ class Agreement:
             if (theirs[:2] != everyones[0, :2]).any():
                 first, other = (_shown(row.tobytes()) for row in (everyones[0], theirs))
                 raise DisagreementError(f"{what} differ: rank 0 {first}, rank {rank} {other}; {remedy}")
+
+    def link_hosts(self, address: str) -> list[Link]:
+        """Watch the ways between hosts, where there are several. Collective.
+
+        Args:
+            address: Of rank 0's host, where all others reach it.
+        """
+        rank = self.transport.rank
+        host = platform.node().encode()[:_NAME].ljust(_NAME, b" ")
+        name = np.frombuffer(host, np.int64)
+        hosts = gather(self.transport, np.array([host_key(), *name], np.int64))
+        names = {other: f"rank {other} on {_host(row[1:].tobytes())}" for other, row in enumerate(hosts)}
+        firsts = [int(np.flatnonzero(hosts[:, 0] == key)[0]) for key in np.unique(hosts[:, 0])]
+        if len(firsts) == 1:
+            return []
+        listener = listen(address) if rank == 0 else None
+        port = listener.getsockname()[1] if listener else 0
+        port = int(gather(self.transport, np.array([port], np.int64))[0, 0])
+        if listener is not None:
+            return accept(listener, {first: names[first] for first in firsts if first})
+        return [connect(address, port, rank, names[0])] if rank in firsts else []
 
     def first_of_each_host(self, make: Callable[[], Made], is_first: bool) -> Made:
         """Return what `make` gives, called by the first rank of each host before it is by others. Collective.
@@ -103,4 +126,8 @@ def digest_of_data(graph: Graph) -> str:
 
 
 def _shown(row: bytes) -> str:
-    return f"on {row[16:].decode(errors='replace').strip()} has {row[:16].hex()[:12]}"
+    return f"on {_host(row[16:])} has {row[:16].hex()[:12]}"
+
+
+def _host(name: bytes) -> str:
+    return name.decode(errors="replace").strip()
