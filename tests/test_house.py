@@ -44,7 +44,7 @@ FURTHER_ADAPTERS = {
     "fulmen_evolution": {"patch_data", "peers", "optuna_searcher", "pymoo_searcher"},
     # a data module, models, a callback, commands
     "fulmen_split_parallel": {
-        *("graph_data", "models", "vertex_model", "counters", "check", "commands"),
+        *("graph_data", "models", "vertex_model", "counters", "predictions", "check", "commands"),
         *("redundancy_pieces", "redundancy_charts"),  # parts of the analyzer
     },
     # a model, data modules
