@@ -146,7 +146,7 @@ class Redundancy(fulmen.Analyzer):
     ) -> dict[tuple[str, int], tuple[list[StepWork], dict[str, list[StepWork]]]]:
         """Return by sampler and parts the works of data parallel, and split by each partitioner."""
         folder = str(context.run_dir / "partitions")
-        wanted = [
+        wanted: list[dict[str, Any]] = [
             {"sampler": sampler, "method": method, "parts": parts, "folder": folder}
             for sampler in samplers
             for parts in self.parts
@@ -154,7 +154,7 @@ class Redundancy(fulmen.Analyzer):
         ]
         files = context.map(make_partition, wanted, "partitions", setup=setup)
         count = min(self.batches, batches)
-        pieces = []
+        pieces: list[dict[str, Any]] = []
         for sampler in samplers:
             for parts in self.parts:
                 partitions = {
@@ -178,8 +178,8 @@ class Redundancy(fulmen.Analyzer):
         ):
             alone, split = works.setdefault((piece["sampler"], piece["parts"]), ([], {}))
             alone += map(StepWork.from_plain, found["data_parallel"])
-            for name, plain in found["split"].items():
-                split.setdefault(name, []).extend(map(StepWork.from_plain, plain))
+            for name in map(_name, self.partitioners):  # kept pieces have their keys in another order
+                split.setdefault(name, []).extend(map(StepWork.from_plain, found["split"][name]))
         return works
 
     def _report(
@@ -251,7 +251,8 @@ def _name(method: str) -> str:
 def _told(data: GraphData) -> str:
     graph = data.graph
     fanouts = "/".join(map(str, data.fanouts))
-    return f"{graph.num_vertices:,} vertices, {graph.num_edges:,} edges, batch {data.batch_size}, fan-outs {fanouts}"
+    size = f"{graph.num_vertices:,} vertices, {graph.num_edges:,} edges"
+    return f"{size}, batch {data.batch_size}, fan-outs {fanouts}"
 
 
 def _findings(
@@ -265,7 +266,7 @@ def _findings(
     findings = []
     way = f"{best.way} on {best.parts} ranks"
     if best.way == "split parallel":
-        way += f", partitioner {best.partitioner}: predicted {best.gain:.2f}x as fast as data parallel on as many"
+        way += f", partitioner {best.partitioner}: predicted {best.gain:.2f}x as fast as data parallel"
     findings.append(
         f"Recommended for {options.network} of width {options.hidden}, {sampler} sampling: {way}."
     )
@@ -287,7 +288,7 @@ def _findings(
         share = labor[0]["split_rows"] / max(1, neighbour[0]["split_rows"])
         findings.append(f"LABOR loads {share:.2f}x the rows of neighbour sampling, before anything is split.")
     findings.append(
-        f"Counts are exact for the first {batches} mini-batches of the run with this seed; seconds are predictions "
-        "from the rates in the table `rates`, without overlap of stages."
+        f"Counts are exact for the first {batches} mini-batches of the run with this seed; seconds are "
+        "predictions from the rates in the table `rates`, without overlap of stages."
     )
     return findings

@@ -46,8 +46,8 @@ def redundancy(rows: Sequence[Mapping[str, Any]]) -> Figure:
 def seconds(rows: Sequence[Mapping[str, Any]], sampler: str, batches: int) -> Figure:
     """Draw predicted seconds of a mini-batch over the number of ranks, one line a way."""
     caption = (
-        f"Predicted seconds of a mini-batch ({_NAMES.get(sampler, sampler)}, mean of {batches}) from the rates in "
-        "the table `rates`; both axes are logarithmic."
+        f"Predicted seconds of a mini-batch ({_NAMES.get(sampler, sampler)}, mean of {batches}), from the "
+        "rates in the table `rates`."
     )
     figure: Figure
     figure, panel = new_figure(size=(7.0, 3.6), caption=caption)
@@ -62,8 +62,8 @@ def seconds(rows: Sequence[Mapping[str, Any]], sampler: str, batches: int) -> Fi
             marker=_MARKERS[index % len(_MARKERS)],
             label=f"split, {name}",
         )
-    panel.set_yscale("log")
     _ranks(panel, rows)
+    panel.set_ylim(bottom=0)
     panel.set_ylabel("seconds a mini-batch")
     panel.legend(frameon=False)
     return figure
@@ -71,7 +71,9 @@ def seconds(rows: Sequence[Mapping[str, Any]], sampler: str, batches: int) -> Fi
 
 def _ranks(panel: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     parts = sorted({int(row["parts"]) for row in rows})
+    from matplotlib.ticker import NullLocator
+
     panel.set_xscale("log", base=2)
     panel.set_xticks(parts, [str(number) for number in parts])
-    panel.minorticks_off()
+    panel.xaxis.set_minor_locator(NullLocator())
     panel.set_xlabel("ranks")

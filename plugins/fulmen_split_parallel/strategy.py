@@ -8,7 +8,6 @@ from typing import Any, Literal
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 import fulmen
@@ -24,7 +23,8 @@ from fulmen_split_parallel.cooperative.whole_graph import SharedWholeGraph
 from fulmen_split_parallel.counters import Counters
 from fulmen_split_parallel.graph_cache import default_cache
 from fulmen_split_parallel.loading import GraphLoader
-from fulmen_split_parallel.networks import GraphBatch, GraphNetwork
+from fulmen_split_parallel.networks import GraphBatch, GraphNetwork, NetworkError
+from fulmen_split_parallel.networks.refusals import refuse_sharing
 from fulmen_split_parallel.partition.cache import cached_partition
 from fulmen_split_parallel.partition.errors import PartitionError
 from fulmen_split_parallel.partition.partition import Partition
@@ -292,14 +292,12 @@ def require_graph_networks(model: LightningModule) -> None:
             "rank: derive its network from fulmen_split_parallel.networks.GraphNetwork, or use "
             "split_parallel.sage."
         )
+    try:
+        refuse_sharing(model)
+    except NetworkError as error:
+        raise ConfigError(f"split_parallel: {error}") from error
     inside = {id(module) for network in networks for module in network.modules()}
     for name, module in model.named_modules():
-        if isinstance(module, _BatchNorm):
-            raise ConfigError(
-                f"split_parallel: {name} is a {type(module).__name__}, whose statistics would be those of "
-                "one rank's "
-                "vertices; use fulmen_split_parallel.networks.BatchNorm, which adds them up over ranks."
-            )
         if id(module) not in inside and _is_convolution(module):
             raise ConfigError(
                 f"split_parallel: {name} ({type(module).__name__}) stands outside a GraphNetwork and would "

@@ -1,4 +1,7 @@
-"""A small graph folder that all tests of models and data share."""
+"""A small graph folder that all tests of models and data share; toys here are importable by name."""
+
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +9,8 @@ import pytest
 import fulmen
 from fulmen_split_parallel.graph.folder import save_graph
 from fulmen_split_parallel.graph.graph import Graph
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 VERTICES, FEATURES, CLASSES = 120, 6, 3
 

@@ -11,12 +11,16 @@ import torch
 
 import fulmen
 from fulmen.testing.processes import in_fresh_processes
-from fulmen_split_parallel.graph.folder import save_graph
+from fulmen_split_parallel.graph.folder import load_graph, save_graph
+from fulmen_split_parallel.partition.make import partition
+from fulmen_split_parallel.planning.steps import split_work
+from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
+from fulmen_split_parallel.sampling.seeds import seed_batches
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from ranks import TRAININGS, run_all  # noqa: E402
+from ranks import FANOUTS, TRAININGS, run_all  # noqa: E402
 from small_graph import small_graph  # noqa: E402
 
 pytestmark = pytest.mark.process
@@ -108,6 +112,13 @@ def test_a_run_resumed_within_an_epoch_ends_as_if_never_stopped(together, alone,
         assert_same_weights(seen["resumed"]["weights"], seen["sage"]["weights"], tolerance=0)
 
 
+def test_data_parallel_on_the_same_sampler_is_one_process_too(together, alone):
+    """The data module without the strategy: each rank's share of every mini-batch, averaged by ``ddp``."""
+    for seen in together[2]:
+        np.testing.assert_allclose(seen["ddp"]["losses"], alone["sage"]["losses"], rtol=1e-12)
+        assert_same_weights(seen["ddp"]["weights"], alone["sage"]["weights"])
+
+
 def test_groups_are_data_parallel_to_each_other(together):
     expected = together[2][0]["ddp"]
     for seen in together[4]:
@@ -125,3 +136,22 @@ def test_a_checkpoint_loads_without_the_strategy(folder, together):
 
     checkpoint = torch.load(folder / "checkpoints-4" / "step=2.ckpt", weights_only=True)
     sage().load_state_dict(checkpoint["state_dict"])
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_the_planner_counts_what_the_ranks_of_a_run_count(together, folder, cache, ranks):
+    """Rows, edges and rows that crossed, of each step: exactly."""
+    graph = load_graph(folder / "graph")
+    owner = partition(graph, "restreaming", ranks, FANOUTS, 40, 1, seed=5).owner
+    sampler, planned = NeighbourSampler(graph), []
+    for epoch in range(2):
+        for step, seeds in enumerate(seed_batches(graph.train_idx, 40, seed=5, epoch=epoch)):
+            work = split_work(
+                sampler, seeds, FANOUTS, {"it": (owner, ranks)}, seed=5, epoch=epoch, step=step
+            )["it"]
+            planned.append([work.edges.sum(0), work.inputs, work.received.sum(0)])
+
+    names = ("edges", "input_rows", "shuffled_rows")
+    for rank, seen in enumerate(together[ranks]):
+        counted = [[int(counts[name]) for name in names] for counts in seen["sage"]["counts"]]
+        assert counted == [[int(array[rank]) for array in arrays] for arrays in planned]

@@ -2,6 +2,7 @@
 
 presampling.py     counts what sampling does to each vertex and edge
 weighted_graph.py  the undirected graph of the drawn edges, weighted by the counts
+clustering.py      makes vertices that belong together one
 restreaming.py     partitions it by passing over it again and again
 metis.py           partitions it by METIS
 hashing.py         partitions without looking

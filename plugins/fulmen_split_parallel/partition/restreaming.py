@@ -5,12 +5,15 @@ The first passes stream by linear deterministic greedy (LDG): vertex v goes to t
 The pull of emptier parts lets communities gather without any part running over; it also keeps single
 vertices away from their neighbours, so that the last passes drop it: v goes to the part with the largest
 ``w(v, p)`` that has room for it. From its second pass on, a vertex is looked at only when a neighbour has
-moved since: what a pass costs falls with what it still finds. Where the stream starts decides which optimum
-it ends in, so it is tried from several places and the smallest cut is kept. Nothing is coarsened; memory is
-the graph and a few bytes a vertex.
+moved since: what a pass costs falls with what it still finds.
+
+Single vertices cannot carry a community from one part to another, so the stream begins with clusters and
+goes on with what they are made of, down to the vertices. Clusters are few: they are streamed from several
+places, and the smallest cut is kept.
 
 Sources: Stanton and Kliot, "Streaming graph partitioning for large distributed graphs" (KDD 2012), for
-LDG; Nishimura and Ugander, "Restreaming graph partitioning" (KDD 2013), for passing again.
+LDG; Nishimura and Ugander, "Restreaming graph partitioning" (KDD 2013), for passing again. Beginning with
+clusters is ours here, and what multilevel partitioners do (Karypis and Kumar 1998).
 """
 
 from __future__ import annotations
@@ -21,72 +24,93 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fulmen_split_parallel.partition.clustering import contracted
 from fulmen_split_parallel.partition.weighted_graph import WeightedGraph
 
-LDG_PASSES = 16
-GREEDY_PASSES = 4
-TRIES = 4
+FIRST_PASSES = 16  # of LDG, where nothing is placed yet
+PASSES = 4  # of LDG, one level further down
+GREEDY_PASSES = 6
+TRIES = 16
 # Of LDG, in mean loads. At 1 the pull of emptier parts drowns that of neighbours and communities are torn
 # (cut .27 in place of .08 on a planted partition in two); above 1.1 parts grow too uneven.
 CAPACITY = 1.05
 ROOM = 1.03  # of the greedy passes, in mean loads; sampling adds its own unevenness on top
+CLUSTER = 0.1  # of a part, at most: heavier ones cannot be balanced
+LEVELS = 4
+FEW = 200  # clusters a part: fewer are not worth another level
+SHRINKS = 0.9  # a level that leaves more than that of the one above is the last
 
 
 def restream(
     graph: WeightedGraph,
     parts: int,
-    ldg_passes: int = LDG_PASSES,
-    greedy_passes: int = GREEDY_PASSES,
+    *,
     tries: int = TRIES,
+    levels: int = LEVELS,
     capacity: float = CAPACITY,
     room: float = ROOM,
 ) -> NDArray[Any]:
     """Return the part of each vertex: uint8 or uint16, shape (V,), in 0 .. ``parts`` - 1.
 
-    Vertices pass by in the order of their ids, from another start in each try: ids that mean something (a
-    crawl, dates) mostly help, and memory is read in order.
+    Vertices pass by in the order of their ids: ids that mean something (a crawl, dates) mostly help, and
+    memory is read in order.
 
     Args:
         graph: What to partition.
         parts: 1 to 65,535.
-        ldg_passes: At least 1.
-        greedy_passes: 0 or more.
-        tries: At least 1.
+        tries: Of the stream of clusters, from so many places; at least 1.
+        levels: Of clusters, at most; 0: vertices alone.
         capacity: Of LDG, in mean loads, at least 1.
         room: The largest load of a part that the greedy passes make, in mean loads, at least 1. A part
             that the LDG passes filled further gives vertices away until it is down to that, or no other
             part has room.
     """
-    best, best_cut = None, np.inf
+    most = CLUSTER * graph.vertex_weights.sum() / parts
+    graphs: list[WeightedGraph] = [graph]
+    clusters: list[NDArray[np.int64]] = []
+    while len(clusters) < levels and graphs[-1].num_vertices > FEW * parts:
+        coarse, cluster = contracted(graphs[-1], most)
+        if coarse.num_vertices > SHRINKS * graphs[-1].num_vertices:
+            break
+        graphs.append(coarse)
+        clusters.append(cluster)
+    owner = _best_of(graphs[-1], parts, tries, capacity, room)
+    for finer, cluster in zip(graphs[-2::-1], clusters[::-1], strict=True):
+        owner = _streamed(finer, parts, owner[cluster], 0, PASSES, capacity, room)
+    return owner
+
+
+def _best_of(graph: WeightedGraph, parts: int, tries: int, capacity: float, room: float) -> NDArray[Any]:
+    nowhere = np.full(graph.num_vertices, parts, np.uint8 if parts <= 255 else np.uint16)
+    best, best_cut = nowhere, np.inf
     for number in range(tries):
         start = graph.num_vertices * number // tries
-        owner = _tried(graph, parts, start, ldg_passes, greedy_passes, capacity, room)
+        owner = _streamed(graph, parts, nowhere.copy(), start, FIRST_PASSES, capacity, room)
         cut = _cut(graph.indptr, graph.neighbours, graph.edge_weights, owner)
         if cut < best_cut:
             best, best_cut = owner, cut
-    assert best is not None
     return best
 
 
-def _tried(
+def _streamed(
     graph: WeightedGraph,
     parts: int,
+    owner: NDArray[Any],
     start: int,
     ldg_passes: int,
-    greedy_passes: int,
     capacity: float,
     room: float,
 ) -> NDArray[Any]:
-    nowhere = parts  # a part more, whose pull is never looked at: no test for vertices without a place
-    owner = np.full(graph.num_vertices, nowhere, np.uint8 if parts <= 255 else np.uint16)
+    """Stream from where vertices are; ``parts`` is nowhere: a part whose pull is never looked at."""
     load = np.zeros(parts + 1, np.float64)
+    np.add.at(load, owner, graph.vertex_weights)
     waiting = np.ones(graph.num_vertices, np.bool_)
     mean = graph.vertex_weights.sum() / parts
     arrays = (graph.indptr, graph.neighbours, graph.edge_weights, graph.vertex_weights, owner, load, waiting)
     for _ in range(ldg_passes):
         _ldg_pass(*arrays, start, capacity * mean)
     waiting[:] = True
-    for _ in range(greedy_passes):
+    for _ in range(GREEDY_PASSES):
         _greedy_pass(*arrays, start, room * mean)
     return owner
 

@@ -7,7 +7,6 @@ what the strategy's shared-memory transport does. A fit of two sizes gives alpha
 from __future__ import annotations
 
 import multiprocessing
-import statistics
 import time
 from multiprocessing.shared_memory import SharedMemory
 
@@ -35,7 +34,7 @@ def measured_link() -> tuple[float, float]:
     context = multiprocessing.get_context("spawn")
     peer = context.Process(target=_peer, args=(memory.name,), daemon=True)
     try:
-        memory.buf[:_HEAD] = bytes(_HEAD)
+        _buffer(memory)[:_HEAD] = bytes(_HEAD)
         peer.start()
         seconds = _exchange(memory, side=0)
     except (TimeoutError, OSError) as error:
@@ -50,7 +49,7 @@ def measured_link() -> tuple[float, float]:
                 peer.terminate()
         memory.close()
         memory.unlink()
-    small, large = (statistics.median(times) for times in seconds)
+    small, large = (min(times) for times in seconds)  # other programs make exchanges slower, none faster
     slope = max((large - small) / ((LARGE - SMALL) * WIDTH * 4), 1e-15)
     return max(0.0, small - SMALL * WIDTH * 4 * slope), 1 / slope
 
@@ -65,8 +64,8 @@ def _peer(name: str) -> None:
 
 def _exchange(memory: SharedMemory, side: int) -> list[list[float]]:
     """Return the seconds of each exchange, of small ones and of large ones."""
-    flags: NDArray[np.int64] = np.frombuffer(memory.buf, np.int64, _HEAD // 8)
-    boxes = np.frombuffer(memory.buf, np.float32, 2 * LARGE * WIDTH, _HEAD).reshape(2, LARGE, WIDTH)
+    flags: NDArray[np.int64] = np.frombuffer(_buffer(memory), np.int64, _HEAD // 8)
+    boxes = np.frombuffer(_buffer(memory), np.float32, 2 * LARGE * WIDTH, _HEAD).reshape(2, LARGE, WIDTH)
     try:
         return _rounds(flags, boxes, side)
     finally:
@@ -92,6 +91,11 @@ def _rounds(flags: NDArray[np.int64], boxes: NDArray[np.float32], side: int) -> 
             np.copyto(got[:size], boxes[1 - side, :size])
             seconds[place].append(time.perf_counter() - started)
     return seconds
+
+
+def _buffer(memory: SharedMemory) -> memoryview:
+    assert memory.buf is not None, "it is open"
+    return memory.buf
 
 
 def _wait(flags: NDArray[np.int64], mine: int, other: int, number: int) -> None:

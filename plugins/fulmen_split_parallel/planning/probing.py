@@ -25,6 +25,7 @@ from fulmen_split_parallel.sampling.sampler import Sampler
 from fulmen_split_parallel.sampling.seeds import seed_batches
 
 REPETITIONS = 3
+LEAST_LEFT = 0.1  # of a layer's seconds, for what is not a matrix product
 FRACTIONS = (2, 8, 32)  # of a mini-batch's seeds: rates are to hold for the shares of many ranks too
 
 
@@ -86,36 +87,44 @@ def measured_rates(
 def _compute_rates(
     batches: Sequence[Sequence[Block]], sampler: Sampler, shape: NetworkShape, device: torch.device
 ) -> dict[str, float]:
-    """Fit seconds = operations / multiply + bytes / aggregate + layer_seconds over layers and sizes."""
-    causes, seconds = [], []
+    """Time products by themselves, then fit what is left of layers by bytes / aggregate + layer_seconds."""
+    touched, left, products = [], [], []
     with _one_thread(), torch.random.fork_rng():
         make = sage() if shape.kind == "sage" else gat(shape.heads)
         hidden = shape.widths[1] if len(shape.widths) > 2 else shape.widths[-1]
         network = Stack(make, shape.widths[0], hidden, shape.widths[-1], len(shape.widths) - 1).to(device)
         for blocks in batches:
             for layer, block in enumerate(blocks):
-                counts = np.array([block.num_destinations, block.num_edges, len(block.sources)])
-                causes.append(
-                    [
-                        shape.operations(layer, counts[:1], counts[2:])[0],
-                        shape.aggregated_bytes(layer, counts[1:2])[0],
-                        1.0,
-                    ]
-                )
+                destinations, sources = np.array([block.num_destinations]), np.array([len(block.sources)])
+                operations = float(shape.operations(layer, destinations, sources)[0])
+                products.append(_product_rate(int(sources[0]), shape.widths[layer : layer + 2], device))
                 planned = layer_of(block, sampler.graph).to(device)
-                seconds.append(_seconds(_step(network, layer, planned, shape.widths[layer], device), device))
-    matrix, times = np.array(causes, np.float64), np.array(seconds)
+                whole = _seconds(_step(network, layer, planned, shape.widths[layer], device), device)
+                # A product that is faster within the layer than by itself must not leave less than nothing.
+                left.append(max(whole - operations / products[-1], LEAST_LEFT * whole))
+                touched.append(float(shape.aggregated_bytes(layer, np.array([block.num_edges]))[0]))
+    causes, times = np.array([touched, np.ones(len(touched))]).T, np.array(left)
     # Relative errors count: small layers matter where ranks are many. Columns are scaled to be alike.
-    scale = matrix.max(axis=0)
-    solution, _ = nnls(matrix / scale / times[:, None], np.ones(len(times)))
-    inverse = solution / scale
-    # Where one cause explains all, the other is as good as free.
-    free = 1e18
+    scale = causes.max(axis=0)
+    solution, _ = nnls(causes / scale / times[:, None], np.ones(len(times)))
+    a_byte, a_layer = solution / scale
     return {
-        "multiply": 1 / inverse[0] if inverse[0] > 0 else free,
-        "aggregate": 1 / inverse[1] if inverse[1] > 0 else free,
-        "layer_seconds": float(inverse[2]),
+        "multiply": statistics.median(products),
+        # Where layers are so small that their bytes do not show, they are as good as free.
+        "aggregate": 1 / max(a_byte, 1e-15),
+        "layer_seconds": float(a_layer),
     }
+
+
+def _product_rate(rows: int, widths: Sequence[int], device: torch.device) -> float:
+    """Return the operations a second of a matrix product of a layer's shape."""
+    before, after = widths
+    one, other = torch.randn(rows, before, device=device), torch.randn(before, after, device=device)
+
+    def run() -> None:
+        one @ other
+
+    return 2 * rows * before * after / _seconds(run, device)
 
 
 def _step(
@@ -127,7 +136,7 @@ def _step(
     def run() -> None:
         sources = network.project(index, rows)
         new = network.layer(index, sources, rows[: layer.num_destinations], layer)
-        new.sum().backward()
+        new.sum().backward()  # type: ignore[no-untyped-call]
 
     return run
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from fulmen_split_parallel.sampling.labor import LaborSampler
 from fulmen_split_parallel.sampling.mini_batch import sample_blocks
 from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
 from fulmen_split_parallel.sampling.relabelling import HashRelabelling, StampRelabelling, relabelling
+from fulmen_split_parallel.sampling.seeds import seed_batches
 
 SAMPLERS = {"neighbour": NeighbourSampler, "labor": LaborSampler}
 both = pytest.mark.parametrize("kind", SAMPLERS)
@@ -193,6 +196,21 @@ def test_relabelling_by_stamps_and_by_hashing_agree_with_the_obvious():
 def test_very_large_graphs_are_relabelled_by_hashing():
     assert isinstance(relabelling(100_000_000), StampRelabelling)
     assert isinstance(relabelling(100_000_001), HashRelabelling)
+
+
+def test_an_epoch_of_seeds_has_each_once_in_an_order_of_its_own():
+    vertices = np.arange(100, 203)
+    epochs = [
+        [batch.tolist() for batch in seed_batches(vertices, 20, seed=seed, epoch=epoch)]
+        for seed, epoch in ((1, 0), (1, 0), (1, 1), (2, 0))
+    ]
+
+    assert [len(batch) for batch in epochs[0]] == [20, 20, 20, 20, 20, 3]
+    assert all(sorted(chain(*batches)) == vertices.tolist() for batches in epochs)
+    assert epochs[0] == epochs[1]
+    assert epochs[0] != epochs[2] != epochs[3] != epochs[0]
+    with pytest.raises(GraphError, match="batch_size is 0; expected 1 or more"):
+        next(seed_batches(vertices, 0, seed=0, epoch=0))
 
 
 @pytest.mark.parametrize("fanouts", [[5, 0], [-2]])

@@ -1,0 +1,81 @@
+"""Vertices that belong together become one, so that whole communities can change parts.
+
+Size-constrained label propagation: each vertex joins the cluster that its edges weigh most into and that has
+room for it.
+
+Source: Meyerhenke, Sanders and Schulz, "Partitioning complex networks via size-constrained clustering"
+(SEA 2014).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy import sparse
+
+from fulmen_split_parallel.partition.weighted_graph import WeightedGraph
+
+PASSES = 3
+
+
+def contracted(graph: WeightedGraph, most: float) -> tuple[WeightedGraph, NDArray[np.int64]]:
+    """Return the graph of clusters, and the cluster of each vertex, int64 (V,).
+
+    Args:
+        graph: Of vertices.
+        most: The largest weight of a cluster of several vertices.
+    """
+    label = _clusters(graph.indptr, graph.neighbours, graph.edge_weights, graph.vertex_weights, most, PASSES)
+    _, cluster = np.unique(label, return_inverse=True)
+    vertices, count = graph.num_vertices, int(cluster.max()) + 1
+    edges = sparse.csr_matrix((graph.edge_weights, graph.neighbours, graph.indptr), (vertices, vertices))
+    belongs = sparse.csr_matrix(
+        (np.ones(vertices, np.int64), (np.arange(vertices), cluster)), (vertices, count)
+    )
+    between = (belongs.T @ edges @ belongs).tocsr()
+    between.setdiag(0)
+    between.eliminate_zeros()
+    between.sort_indices()
+    weights = np.zeros(count, np.int64)
+    np.add.at(weights, cluster, graph.vertex_weights)
+    coarse = WeightedGraph(
+        between.indptr.astype(np.int64), between.indices.astype(np.int32), between.data, weights
+    )
+    return coarse, cluster
+
+
+@njit(cache=True, nogil=True)
+def _clusters(
+    indptr: NDArray[np.int64],
+    neighbours: NDArray[np.int32],
+    edge_weights: NDArray[np.int64],
+    vertex_weights: NDArray[np.int64],
+    most: float,
+    passes: int,
+) -> NDArray[np.int64]:
+    count = len(vertex_weights)
+    label = np.arange(count)
+    load = vertex_weights.copy()
+    pull = np.zeros(count, np.int64)
+    met = np.empty(count, np.int64)  # the clusters that have a pull: few, so that clearing is cheap
+    for _ in range(passes):
+        for v in range(count):
+            here, clusters = label[v], 0
+            for e in range(indptr[v], indptr[v + 1]):
+                cluster = label[neighbours[e]]
+                if pull[cluster] == 0:
+                    met[clusters] = cluster
+                    clusters += 1
+                pull[cluster] += edge_weights[e]
+            best, best_pull = here, pull[here]
+            for i in range(clusters):
+                cluster = met[i]
+                if pull[cluster] > best_pull and load[cluster] + vertex_weights[v] <= most:
+                    best, best_pull = cluster, pull[cluster]
+                pull[cluster] = 0
+            if best != here:
+                load[here] -= vertex_weights[v]
+                load[best] += vertex_weights[v]
+                label[v] = best
+    return label
