@@ -42,7 +42,7 @@ FURTHER_ADAPTERS = {
     "fulmen_evolution": {"patch_data"},  # data modules
     # a data module, models, a callback, commands
     "fulmen_split_parallel": {
-        *("graph_data", "models", "vertex_model", "counters", "check", "commands"),
+        *("graph_data", "models", "vertex_model", "counters", "predictions", "check", "commands"),
         *("redundancy_pieces", "redundancy_charts"),  # parts of the analyzer
     },
     # a model, data modules

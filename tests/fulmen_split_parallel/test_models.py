@@ -10,6 +10,7 @@ from fulmen_split_parallel.counters import Counters
 from fulmen_split_parallel.graph_data import GraphData
 from fulmen_split_parallel.models import GAT, MLP, SAGE, NodeClassifier
 from fulmen_split_parallel.networks import GIN
+from fulmen_split_parallel.predictions import Predictions
 from fulmen_split_parallel.step_costs import StepCosts
 
 STACK = {"in_channels": 6, "num_classes": 3, "hidden_channels": 8, "layers": 2}
@@ -61,6 +62,19 @@ def test_inference_layer_by_layer_is_sampling_of_all_edges(make_data, make_train
     assert predicted.shape == (120, 3)
     hits = (predicted.argmax(1).numpy() == small_graph.labels)[small_graph.valid_idx]
     assert sampled["val"][0]["val_acc"] == pytest.approx(hits.mean())
+
+
+def test_predictions_are_written_in_the_order_of_vertices(make_data, make_trainer, tmp_path):
+    file = tmp_path / "predictions.npz"
+    trainer, model = make_trainer(callbacks=[Predictions(str(file))]), SAGE(**STACK)
+    expected = torch.cat(trainer.predict(model, datamodule=make_data(predict="valid")))
+    written = np.load(file)
+    valid = np.array(trainer.datamodule.graph.valid_idx)
+
+    assert written["vertices"].tolist() == sorted(valid)
+    np.testing.assert_array_equal(written["predictions"], expected[valid.argsort()].numpy())
+    with pytest.raises(ConfigError, match="path is out.csv; expected a file"):
+        Predictions("out.csv")
 
 
 def test_what_neighbours_say_is_learnt(make_data, make_trainer):
