@@ -1,6 +1,9 @@
 """The hash that all draws come from: a counter in, a random number out, no state.
 
 Source: splitmix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+
+The passes that inline these functions are cached on disk by the date of their own files: whoever changes
+something here removes the `__pycache__` folders.
 """
 
 from __future__ import annotations
