@@ -1,4 +1,4 @@
-"""Promise: a group splits mini-batches across hosts, and a line that is cut ends both sides, naming the peer."""
+"""Promise: a group splits mini-batches across hosts; a line that is cut ends both, each naming the other."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def run(folder, name, cut=False):
             f"cp -r {folder}/graph /tmp/graph",  # each host has its own
             f"cd {HERE}",
             f"exec {sys.executable} -m torch.distributed.run --nnodes 2 --nproc_per_node 1 --node_rank RANK "
-            "--master_addr 10.9.0.1 --master_port 29511 host_run.py "
-            f"/tmp/graph {folder}/{name} restreaming {f'{folder}/cut' if cut else ''} 2>{folder}/{name}-RANK.txt",
+            "--master_addr 10.9.0.1 --master_port 29511 host_run.py /tmp/graph "
+            f"{folder}/{name} restreaming {f'{folder}/cut' if cut else ''} 2>{folder}/{name}-RANK.txt",
         ]
     )
     environment = {

@@ -63,9 +63,8 @@ class Link(threading.Thread):
                     return
                 heard = time.monotonic()
             if time.monotonic() - heard > self._silence:
-                self._lose(
-                    f"nothing was heard of it for {self._silence:.0f} s: its host is gone, or the way to it is cut"
-                )
+                silent = f"nothing was heard of it for {self._silence:.0f} s"
+                self._lose(f"{silent}: its host is gone, or the way to it is cut")
                 return
 
     def close(self) -> None:

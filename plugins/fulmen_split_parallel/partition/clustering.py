@@ -12,9 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import sparse
 
-from fulmen_split_parallel.partition.weighted_graph import WeightedGraph
+from fulmen_split_parallel.partition.weighted_graph import WeightedGraph, transposed
 
 PASSES = 3
 
@@ -28,21 +27,45 @@ def contracted(graph: WeightedGraph, most: float) -> tuple[WeightedGraph, NDArra
     """
     label = _clusters(graph.indptr, graph.neighbours, graph.edge_weights, graph.vertex_weights, most, PASSES)
     _, cluster = np.unique(label, return_inverse=True)
-    vertices, count = graph.num_vertices, int(cluster.max()) + 1
-    edges = sparse.csr_matrix((graph.edge_weights, graph.neighbours, graph.indptr), (vertices, vertices))
-    belongs = sparse.csr_matrix(
-        (np.ones(vertices, np.int64), (np.arange(vertices), cluster)), (vertices, count)
-    )
-    between = (belongs.T @ edges @ belongs).tocsr()
-    between.setdiag(0)
-    between.eliminate_zeros()
-    between.sort_indices()
+    count = int(cluster.max()) + 1
+    members = np.argsort(cluster, kind="stable")
     weights = np.zeros(count, np.int64)
     np.add.at(weights, cluster, graph.vertex_weights)
-    coarse = WeightedGraph(
-        between.indptr.astype(np.int64), between.indices.astype(np.int32), between.data, weights
-    )
-    return coarse, cluster
+    between = _between(graph.indptr, graph.neighbours, graph.edge_weights, cluster, members, count)
+    # Both ways are there, so that turning all edges around changes nothing but the order: ascending.
+    return WeightedGraph(*transposed(*between, count), weights), cluster
+
+
+@njit(cache=True, nogil=True)
+def _between(
+    indptr: NDArray[np.int64],
+    neighbours: NDArray[np.int32],
+    edge_weights: NDArray[np.int64],
+    cluster: NDArray[np.int64],
+    members: NDArray[np.int64],
+    count: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Add the edges between clusters; `members` are the vertices, cluster by cluster."""
+    pointers = np.zeros(count + 1, np.int64)
+    out = np.empty(len(neighbours), np.int32)
+    weights = np.empty(len(neighbours), np.int64)
+    place_of = np.full(count, -1, np.int64)  # where this cluster's edge to another stands
+    place = 0
+    for i in range(len(members)):
+        v = members[i]
+        here = cluster[v]
+        for e in range(indptr[v], indptr[v + 1]):
+            other = cluster[neighbours[e]]
+            if other == here:
+                continue
+            if place_of[other] < pointers[here]:  # not met, or by an earlier cluster
+                place_of[other] = place
+                out[place] = other
+                weights[place] = 0
+                place += 1
+            weights[place_of[other]] += edge_weights[e]
+        pointers[here + 1] = place
+    return pointers, out[:place].copy(), weights[:place].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -23,8 +23,8 @@ class WeightedGraph:
 
     Attributes:
         indptr: int64, shape (V + 1,).
-        neighbours: int32, shape (A,): those of vertex ``v``, ascending, are
-            ``neighbours[indptr[v] : indptr[v + 1]]``. Each edge stands at both of its ends; no self-loops.
+        neighbours: int32, shape (A,): those of vertex ``v`` are ``neighbours[indptr[v] : indptr[v + 1]]``,
+            ascending, each once. Each edge stands at both of its ends; no self-loops.
         edge_weights: int64, shape (A,), above 0, the same at both ends.
         vertex_weights: int64, shape (V,), above 0.
     """
@@ -56,8 +56,8 @@ def weighted_graph(
     """
     count = indptr.size - 1
     into = _drawn(indptr, indices, edge_counts)
-    out = _transposed(*into, count)
-    into = _transposed(*out, count)  # turned twice, so that the rows are ascending
+    out = transposed(*into, count)
+    into = transposed(*out, count)  # turned twice, so that the rows are ascending
     pointers, neighbours, weights = _sum(*into, *out)
     degree = max(1, len(indices) // count)
     return WeightedGraph(pointers, neighbours, weights, work.astype(np.int64) * degree + 1)
@@ -89,7 +89,7 @@ def _drawn(indptr: NDArray[np.int64], indices: NDArray[np.integer], counts: NDAr
 
 
 @njit(cache=True, nogil=True)
-def _transposed(
+def transposed(
     indptr: NDArray[np.int64], neighbours: NDArray[np.int32], weights: NDArray[np.int64], vertices: int
 ) -> _CSR:
     """Turn all edges around; the rows come out ascending."""
