@@ -12,6 +12,7 @@ from fulmen.config.overlay import laid_over
 from fulmen.errors import FulmenError
 from fulmen.search import results
 from fulmen.search.budget import Budget
+from fulmen.search.cards import model_card
 from fulmen.search.checkpoints import prune
 from fulmen.search.fidelity import Fidelity, Final
 from fulmen.search.interruption import deferred_signals
@@ -27,7 +28,11 @@ log = logging.getLogger(__name__)
 EVALUATE = "fulmen.evaluation.candidates:evaluate"
 TEMPLATE = "fulmen.evaluation.template:make_template"
 STOP = "stop"  # a file in the run's folder that asks for an end
+MOST_ROWS = 500  # of candidates that TensorBoard compares: each is a file
 FINAL_SEED = 1_000_003  # from one final training of a candidate to the next
+
+
+Row = tuple[int, Mapping[str, Any], Mapping[str, float]]
 
 
 class Session:
@@ -46,6 +51,8 @@ class Session:
         checkpoints_mb: What the candidates' checkpoints may take on the disk, MB.
         on_front: Is given a Standing and a figure each time the front has changed, but not all the time.
         quiet: Show nothing.
+        on_end: Is given the id, the overlay and the values of each candidate that has values, the front's
+            first, then the newest; 500 at most.
     """
 
     def __init__(
@@ -62,11 +69,13 @@ class Session:
         checkpoints_mb: float = 1024.0,
         on_front: Callable[[Standing, Any, int], None] = lambda standing, figure, step: None,
         quiet: bool = False,
+        on_end: Callable[[list[Row]], None] = lambda rows: None,
     ) -> None:
         self.folder, self.config = folder, dict(config)
         self.searcher, self.engine, self.objectives = searcher, engine, list(objectives)
         self.budget, self.fidelity, self.final, self.seed = budget, fidelity, final, seed
         self.checkpoints_mb, self.on_front = checkpoints_mb, on_front
+        self.on_end = on_end
         self.display = Display(quiet)
         self._told: list[Told] = []
         self._front: list[int] = []
@@ -111,11 +120,18 @@ class Session:
         finals = study.finals()
         now = standing(self._told, self.objectives, 0, loop.seconds, self.budget)
         results.write_tables(self.folder, self._told, front, self.objectives)
-        results.write_networks(self.folder, front, self.config, finals)
+        results.write_networks(self.folder, front, self.config, finals, self._cards(front, finals))
+        self.on_end(rows_of(front, self._told))
         report = results.make_report(self._told, front, self.objectives, finals, now)
         if stopped:
             log.info("search: stopped as asked; the same command goes on.")
         return report, not stopped
+
+    def _cards(self, front: Sequence[Told], finals: Mapping[str, Any]) -> list[str]:
+        candidates = {one.candidate.id: one.candidate for one in self._told}
+        table = results.finals_table(finals, front)
+        parts = (candidates, self.objectives, table, self.fidelity.overlay, self.folder.name)
+        return [model_card(place, one, *parts) for place, one in enumerate(front, start=1)]
 
     def make_task(self, candidate: Candidate, key: str) -> Task:
         """Return the task of a candidate.
@@ -194,11 +210,18 @@ class Session:
                 _, id = tasks.pop(outcome.key)
                 evaluation = read(outcome)
                 with study.transaction() as transaction:
-                    result = {"candidate": id, **asdict(evaluation)}
-                    result["checkpoint"] = evaluation.artifacts.get("checkpoint")
-                    transaction.final(outcome.key, id, result)
+                    transaction.final(outcome.key, id, evaluation)
                 if evaluation.failure:
                     log.warning("%s failed: %s", outcome.key, evaluation.failure)
+
+
+def rows_of(front: Sequence[Told], told: Sequence[Told]) -> list[Row]:
+    """Return what there is to compare candidates by: the front's first, then the newest."""
+    good = [one for one in reversed(told) if one.evaluation.status == "ok"]
+    chosen = {one.candidate.id: one for one in [*front, *good]}
+    return [
+        (id, one.candidate.overlay, one.evaluation.values) for id, one in list(chosen.items())[:MOST_ROWS]
+    ]
 
 
 def spread(front: Sequence[Told], count: int) -> list[Told]:
