@@ -40,7 +40,7 @@ EDGES = {f"edge{number}": list(range(5)) for number in range(6)}  # as NAS-Bench
 def search(
     engine: Any, searcher: Any, budget: Budget, times: list[tuple[float, float]] | None = None
 ) -> Study:
-    """Run a search whose candidates cost nothing; note the time of each result, by the clock and of the CPU."""
+    """Run a search whose candidates cost nothing; note each result's time, of the clock and of the CPU."""
     study = Study.open(Path(tempfile.mkdtemp()), "benchmark")
 
     def watch(step: Any) -> None:

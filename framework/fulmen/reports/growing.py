@@ -1,4 +1,4 @@
-"""A front as it grows, in the run's loggers: its hypervolume as a curve, itself as a picture; and candidates."""
+"""A front as it grows, in the run's loggers: as a curve and as a picture; and its candidates."""
 
 from __future__ import annotations
 

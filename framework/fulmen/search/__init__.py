@@ -1,5 +1,6 @@
 """The search: what is asked for, when it ends, which candidates are the best, what comes back.
 
+rungs.py         who goes on after some epochs
 session.py       one search from its folder to its report
 loop.py          SearchLoop: ask, evaluate, commit, tell
 budget.py        when it ends

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fulmen.config.overlay import laid_over
-from fulmen.errors import FulmenError
+from fulmen.errors import ConfigError, FulmenError
 from fulmen.search import results
 from fulmen.search.budget import Budget
 from fulmen.search.cards import model_card
@@ -19,6 +19,7 @@ from fulmen.search.interruption import deferred_signals
 from fulmen.search.loop import SearchLoop, Step, read
 from fulmen.search.objectives import front as front_of
 from fulmen.search.progress import Display, Standing, duration, standing
+from fulmen.search.rungs import LIMITS, limits, with_limits
 from fulmen.searching import Candidate, Engine, Objective, Searcher, Task
 from fulmen.study import Study, Told
 
@@ -79,6 +80,7 @@ class Session:
         self.display = Display(quiet)
         self._told: list[Told] = []
         self._front: list[int] = []
+        self._judged = _judged_by(objectives) if fidelity.rungs else None
 
     def run(self, study: Study) -> tuple[Any, bool]:
         """Search, train the best in full, write what comes back.
@@ -107,6 +109,7 @@ class Session:
             self.seed,
             watch=lambda step: self._watch(step, loop),
             should_stop=lambda: check() or stop.exists(),  # type: ignore[func-returns-value]
+            prepare=self._held_to_rungs,
         )
         try:
             loop.run()
@@ -141,25 +144,48 @@ class Session:
         """
         overlay = {**candidate.overlay, **self.fidelity.overlay, **candidate.fidelity}
         laid_over(self.config, overlay)
-        return self._task(key, overlay, candidate.seed, self.folder / "candidates" / str(candidate.id))
+        folder = self.folder / "candidates" / str(candidate.id)
+        return self._task(key, overlay, candidate.seed, folder, self._abort(candidate))
+
+    def _held_to_rungs(self, candidate: Candidate) -> Candidate:
+        if self._judged is None:
+            return candidate
+        evaluations = [one.evaluation for one in self._told]
+        rungs, keep = self.fidelity.rungs or [], self.fidelity.keep
+        return with_limits(candidate, limits(evaluations, rungs, keep, self._judged.mode))
 
     def _task(
-        self, key: str, overlay: Mapping[str, Any], seed: int, folder: Path, test: bool = False
+        self,
+        key: str,
+        overlay: Mapping[str, Any],
+        seed: int,
+        folder: Path,
+        abort: Mapping[str, Any] | None = None,
     ) -> Task:
-        abort = {} if test else self._abort()
         work = {
             "overlay": dict(overlay),
             "seed": seed,
             "objectives": [asdict(objective) for objective in self.objectives],
-            "abort": abort,
+            "abort": dict(abort or {}),
             "folder": str(folder.absolute()),
-            "test": test,
+            "test": abort is None,  # a final training
         }
         return Task(key, EVALUATE, (work,), TEMPLATE, (self.config,))
 
-    def _abort(self) -> dict[str, Any]:
+    def _abort(self, candidate: Candidate) -> dict[str, Any]:
         f = self.fidelity
+        rungs = (
+            {}
+            if self._judged is None
+            else {
+                "rungs": f.rungs,
+                "rung_metric": self._judged.source["metric"],
+                "rung_mode": self._judged.mode,
+                "limits": candidate.note.get(LIMITS) or {},
+            }
+        )
         return {
+            **rungs,
             "metric": f.abort_metric,
             "after": f.abort_after,
             "below": f.abort_below,
@@ -196,7 +222,7 @@ class Session:
                 if key not in done:
                     seed = (one.candidate.seed + FINAL_SEED * (number + 1)) % 2**31
                     overlay = {**one.candidate.overlay, **final.overlay}
-                    task = self._task(key, overlay, seed, self.folder / "finals" / key, test=True)
+                    task = self._task(key, overlay, seed, self.folder / "finals" / key)
                     tasks[key] = (task, one.candidate.id)
         if tasks:
             log.info("search: %d final trainings of %d networks.", len(tasks), len(chosen))
@@ -213,6 +239,18 @@ class Session:
                     transaction.final(outcome.key, id, evaluation)
                 if evaluation.failure:
                     log.warning("%s failed: %s", outcome.key, evaluation.failure)
+
+
+def _judged_by(objectives: Sequence[Objective]) -> Objective:
+    """Return the objective that rungs look at.
+
+    Raises:
+        ConfigError: none is a metric.
+    """
+    for objective in objectives:
+        if "metric" in objective.source:
+            return objective
+    raise ConfigError("fidelity: rungs need an objective that is a logged metric; there is none.")
 
 
 def rows_of(front: Sequence[Told], told: Sequence[Told]) -> list[Row]:

@@ -204,7 +204,7 @@ class Study:
         return [Told(rows.to_candidate(row), self._evaluation(row[6:]), row[11]) for row in found]
 
     def finals(self) -> dict[str, Any]:
-        """Return the results of the final trainings by their keys: an evaluation's fields and ``candidate``."""
+        """Return the final trainings by their keys: the fields of an evaluation, and ``candidate``."""
         found = {key: json.loads(result) for key, result in self._rows("SELECT key, result FROM finals")}
         for result in found.values():
             result["artifacts"] = rows.in_folder(result["artifacts"], self.folder)
