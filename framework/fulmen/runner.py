@@ -220,6 +220,7 @@ class Runner(Trainer):
             try:
                 with directory.logging(), Study.open(directory.path, digest) as study:
                     loggers = self._loggers_of(directory)
+                    growing = FrontLogger(loggers)
                     session = Session(
                         directory.path,
                         template,
@@ -231,8 +232,9 @@ class Runner(Trainer):
                         final,
                         seed,
                         checkpoints_mb,
-                        FrontLogger(loggers),
+                        growing,
                         quiet,
+                        growing.candidates,
                     )
                     try:
                         report, finished = session.run(study)

@@ -21,7 +21,6 @@ kept); Deb et al. (2002) for the tournament; Thompson (1933) for the sampling.
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +40,7 @@ FLOOR = 0.1  # of the logarithm that the surrogate sees: near the best, differen
 MARGIN = 0.05  # how far beyond the best seen the surrogate's ideal lies, so that it can believe in better
 EPOCH = 8  # so many asks look at the same drawn neighbours
 ROWS = 1 << 14  # of remembered features; what is forgotten can be made again
-FORMAT = 1
+FORMAT = 2
 
 
 class EvolutionError(ValueError):
@@ -99,13 +98,14 @@ class SteadyState:
         self.archive: list[Told] = []
         self._keys: set[str] = set()
         self._refused: list[str] = []
-        self._population: deque[Told] = deque()
+        self._population: list[Told] = []
+        self._arrived: list[Told] = []  # not yet in it: with a surrogate it is hardly ever looked at
         self._features = PairFeatures(space.widths)
         self._model = LinearSurrogate(self._features.size, goals.columns)
         self._costs = np.empty((0, goals.columns))  # of the told, NaN for failures
         self._lines: list[str] = []
         self._lattice = Lattice(space, self._features) if Lattice.fits(space) else None
-        self._numbers: list[int] = []  # of what was asked for, on a lattice
+        self._numbers: set[int] = set()  # of what was asked for, on a lattice
         self._neighbours = _Neighbours(space, self._features, seed, self.settings)
 
     def ask(self) -> Individual | None:
@@ -151,7 +151,7 @@ class SteadyState:
     # Asking.
 
     def _propose(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
-        if self.asked < self.settings.initial or not self._parents():
+        if self.asked < self.settings.initial or not (self._arrived or self._population):
             return self._unknown(lambda: (self.space.sample(generator), (), "random"))
         if self.settings.surrogate and (found := self._from_pool(generator)):
             return found
@@ -188,50 +188,75 @@ class SteadyState:
         return self.space.mutate(one.genotype, generator, changes), (one.id,), "mutation"
 
     def _parents(self) -> list[Told]:
-        return list(self._population)
+        """Return the population; who has arrived since the last time enters it now, one after the other."""
+        for told in self._arrived:
+            self._population.append(told)
+            if len(self._population) > self.settings.population:
+                worth = _worth(np.array([t.costs for t in self._population]), self.goals)
+                self._population.pop(int(np.argmin(worth)))
+        self._arrived.clear()
+        return self._population
 
     def _from_pool(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
         centres = self.front() or self._least_infeasible()
-        near = self._near(centres, generator)
+        near = self._near_on_lattice(centres) if self._lattice else self._near(centres)
+        if len(near.rows) > self.settings.pool:
+            near = near.only(generator.permutation(len(near.rows))[: self.settings.pool])
         far, owners = self._far(centres, generator)
-        if len(near) + len(far) == 0:
+        if len(near.rows) + len(far) == 0:
             return None
-        if near and generator.random() < self.settings.explore:
-            place, origin = int(generator.integers(len(near))), "neighbour"
+        if len(near.rows) and generator.random() < self.settings.explore:
+            place, origin = int(generator.integers(len(near.rows))), "neighbour"
         else:
-            rows = np.array([row for row, _, _ in near], dtype=np.int64)
-            place, origin = self._choose(rows, far, generator), "surrogate"
-        if place < len(near):
-            _, genotype, owner = near[place]
-            return genotype, (owner,), origin
-        place -= len(near)
+            place, origin = self._choose(near.rows, far, generator), "surrogate"
+        if place < len(near.rows):
+            centre, number = (int(part) for part in near.whose[place])
+            genotype = self._neighbours.genotype(centres[centre].individual, number)
+            return genotype, (centres[centre].individual.id,), origin
+        place -= len(near.rows)
         assert self._lattice
         return self._lattice.genotype(far[place]), (centres[int(owners[place])].individual.id,), origin
 
-    def _near(self, centres: list[Told], generator: np.random.Generator) -> list[tuple[int, Genotype, int]]:
-        """Return the unknown neighbours of the front: row of the features, genotype, whose it is."""
-        found: dict[str, tuple[int, Genotype, int]] = {}
+    def _near(self, centres: list[Told]) -> _Pool:
+        """Return the unknown neighbours of the front, some two changes away."""
+        found: dict[str, tuple[int, int, int]] = {}
         self._neighbours.forget()
-        # On a lattice those further away are drawn for each ask, all at once.
-        distant = 0 if self._lattice else -(-self.settings.distant // max(len(centres), 1))
-        for told in centres:
-            for key, row, genotype in self._neighbours.of(told.individual, self.asked // EPOCH, distant):
+        distant = -(-self.settings.distant // max(len(centres), 1))
+        for centre, told in enumerate(centres):
+            around = self._neighbours.of(told.individual, self.asked // EPOCH, distant)
+            for number, (key, row, _) in enumerate(around):
                 if key not in self._keys and key not in found:
-                    found[key] = (row, genotype, told.individual.id)
-        entries = list(found.values())
-        if len(entries) > self.settings.pool:
-            chosen = generator.permutation(len(entries))[: self.settings.pool]
-            entries = [entries[place] for place in chosen.tolist()]
-        return entries
+                    found[key] = (row, centre, number)
+        entries = np.array(list(found.values()), dtype=np.int64).reshape(-1, 3)
+        return _Pool(entries[:, 0], entries[:, 1:])
+
+    def _near_on_lattice(self, centres: list[Told]) -> _Pool:
+        """Do the same at once; those two changes away are drawn for each ask."""
+        assert self._lattice
+        self._neighbours.forget()
+        around = [self._neighbours.numbered(told.individual, self._lattice) for told in centres]
+        if not around:
+            return _Pool(np.empty(0, dtype=np.int64), np.empty((0, 2), dtype=np.int64))
+        numbers, rows = np.concatenate(around, axis=1)
+        sizes = [part.shape[1] for part in around]
+        centre = np.repeat(np.arange(len(around)), sizes)
+        offset = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        first = np.sort(np.unique(numbers, return_index=True)[1])  # each once, in the order of the centres
+        kept = first[self._unknown_numbers(numbers[first])]
+        return _Pool(rows[kept], np.stack([centre[kept], offset[kept]], axis=1))
 
     def _far(self, centres: list[Told], generator: np.random.Generator) -> tuple[Places, Places]:
         """Return unknown genotypes two changes away, on a lattice, and the places of their centres."""
         if self._lattice is None or not centres or not self.settings.distant:
             return np.empty((0, 0), dtype=np.int64), np.empty(0, dtype=np.int64)
-        middles = np.stack([self._lattice.places(told.individual.genotype) for told in centres])
+        middles = np.stack([self._neighbours.middle(told.individual, self._lattice) for told in centres])
         drawn, owners = self._lattice.two_away(middles, self.settings.distant, generator)
-        new = ~np.isin(self._lattice.numbers(drawn), self._numbers)
+        new = self._unknown_numbers(self._lattice.numbers(drawn))
         return drawn[new], owners[new]
+
+    def _unknown_numbers(self, numbers: Places) -> NDArray[np.bool_]:
+        known = self._numbers
+        return np.array([number not in known for number in numbers.tolist()], dtype=bool)
 
     def _choose(self, rows: NDArray[np.int64], far: Places, generator: np.random.Generator) -> int:
         """Return the place of the one that promises most, among near ones and, after them, far ones."""
@@ -278,12 +303,7 @@ class SteadyState:
         if told.costs is None:
             return
         self._enter_archive(told)
-        self._population.append(told)
-        if len(self._population) > self.settings.population:
-            members = list(self._population)
-            worth = _worth(np.array([t.costs for t in members]), self.goals)
-            members.pop(int(np.argmin(worth)))
-            self._population = deque(members)
+        self._arrived.append(told)
 
     def _enter_archive(self, told: Told) -> None:
         free, costs = self.goals.free, told.costs
@@ -323,9 +343,10 @@ class SteadyState:
             "seed": self.seed,
             "keys": list(self.space.keys),
             "asked": self.asked,
-            "told": "\n".join(self._lines),
-            "flying": "\n".join(individual_line(individual) for individual in self.flying.values()),
-            "refused": "\n".join(self._refused),
+            # Lists, of which a study writes only what is new.
+            "told": list(self._lines),
+            "flying": [individual_line(individual) for individual in self.flying.values()],
+            "refused": list(self._refused),
             "surrogate": self._model.state(),
         }
 
@@ -340,9 +361,9 @@ class SteadyState:
                 raise EvolutionError(f"state: {name} is {state.get(name)!r}; expected {expected!r}")
         if self.asked:
             raise EvolutionError("a state is loaded into an evolution that has begun; make a new one")
-        told = [json.loads(line) for line in state["told"].splitlines()]
-        flying = [json.loads(line) for line in state["flying"].splitlines()]
-        for key in state["refused"].splitlines():
+        told = [json.loads(line) for line in state["told"]]
+        flying = [json.loads(line) for line in state["flying"]]
+        for key in state["refused"]:
             self._refuse(key)
         self._model.plan(state["surrogate"])
         for id, genotype, parents, origin, status, costs in told:
@@ -365,12 +386,29 @@ class SteadyState:
     def _remember(self, individual: Individual) -> None:
         self._keys.add(individual.key)
         if self._lattice:
-            self._numbers.append(int(self._lattice.numbers(self._lattice.places(individual.genotype))))
+            self._numbers.add(int(self._lattice.numbers(self._lattice.places(individual.genotype))))
 
     def _refuse(self, key: str) -> None:
         """Never propose again what cannot be evaluated."""
         self._keys.add(key)
         self._refused.append(key)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Unknown neighbours of the front.
+
+    Attributes:
+        rows: Of their features, int64, shape (n,).
+        whose: The place of each one's centre, and its number among what lies around that, shape (n, 2).
+    """
+
+    rows: NDArray[np.int64]
+    whose: NDArray[np.int64]
+
+    def only(self, places: NDArray[np.int64]) -> _Pool:
+        """Return some of them."""
+        return _Pool(self.rows[places], self.whose[places])
 
 
 @dataclass(frozen=True)
@@ -392,6 +430,9 @@ class _Neighbours:
         self.rows = SparseRows(features.size)
         self._row_of: dict[str, int] = {}
         self._known: dict[tuple[int, int], list[tuple[str, int, Genotype]]] = {}
+        self._numbered: dict[int, NDArray[np.int64]] = {}
+        self._middles: dict[int, Places] = {}
+        self._last: dict[int, list[tuple[str, int, Genotype]]] = {}
 
     def forget(self) -> None:
         """Free the memory once there is much; whatever is asked for again is made again, the same."""
@@ -399,10 +440,31 @@ class _Neighbours:
             self.rows = SparseRows(self._features.size)
             self._row_of.clear()
             self._known.clear()
+            self._numbered.clear()
 
     def of(self, individual: Individual, epoch: int, distant: int) -> list[tuple[str, int, Genotype]]:
         """Return key, row and genotype of each: one change away, and so many of this epoch two away."""
-        return self._near(individual, epoch) + self._distant(individual, epoch, distant)
+        around = self._near(individual, epoch) + self._distant(individual, epoch, distant)
+        self._last[individual.id] = around
+        return around
+
+    def numbered(self, individual: Individual, lattice: Lattice) -> NDArray[np.int64]:
+        """Return the numbers on a lattice, and the rows, of those one change away: shape (2, n)."""
+        if individual.id not in self._numbered:
+            around = self._last[individual.id] = self._near(individual, 0)
+            numbers = [int(lattice.numbers(lattice.places(genotype))) for _, _, genotype in around]
+            self._numbered[individual.id] = np.array([numbers, [row for _, row, _ in around]], dtype=np.int64)
+        return self._numbered[individual.id]
+
+    def genotype(self, individual: Individual, number: int) -> Genotype:
+        """Return one of those that were returned last."""
+        return self._last[individual.id][number][2]
+
+    def middle(self, individual: Individual, lattice: Lattice) -> Places:
+        """Return the places of an individual's own values."""
+        if individual.id not in self._middles:
+            self._middles[individual.id] = lattice.places(individual.genotype)
+        return self._middles[individual.id]
 
     def _near(self, individual: Individual, epoch: int) -> list[tuple[str, int, Genotype]]:
         where = (individual.id, -1 if self._space.listed else epoch)

@@ -47,7 +47,7 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
         with hushed():
             evaluation = _evaluated(template, work)
     except Hopeless as hopeless:
-        evaluation = Evaluation(status=hopeless.status, failure=str(hopeless))
+        evaluation = Evaluation(hopeless.values, status=hopeless.status, failure=str(hopeless))
     except (ConfigError, DataError):
         raise
     except UserError as error:  # a network that refuses its input
@@ -66,7 +66,8 @@ def _evaluated(template: Template, work: Mapping[str, Any]) -> Evaluation:
     seed_everything(work["seed"], workers=True, verbose=False)
     quiet = Quiet()
     try:
-        callbacks = [StopHopeless(**work["abort"]), LetMeasure(quiet)]
+        stopping = StopHopeless(**work["abort"])
+        callbacks = [stopping, LetMeasure(quiet)]
         try:
             trainer, model, data = template.build(work["overlay"], folder, callbacks)
         except ConfigError as error:
@@ -75,7 +76,7 @@ def _evaluated(template: Template, work: Mapping[str, Any]) -> Evaluation:
             trainer.fit(model, datamodule=data)
         checkpoint = make_folder(folder) / "model.ckpt"
         trainer.save_checkpoint(checkpoint)
-        values: dict[str, float] = {}
+        values = dict(stopping.reached)
         for objective in objectives:
             if "cost" in objective.source:
                 values |= value_of(objective, trainer, model, data, template.reference, checkpoint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,17 +11,24 @@ from torch import Tensor
 
 from fulmen.costs.quiet import Quiet
 from fulmen.errors import ConfigError
+from fulmen.search.rungs import at_rung
 from fulmen.searching import EvaluationStatus
 
 LOOK_EVERY = 10  # batches between two looks at the loss, which waits for an accelerator
 
 
 class Hopeless(Exception):  # noqa: N818
-    """A candidate is not worth training on."""
+    """A candidate is not worth training on.
 
-    def __init__(self, status: EvaluationStatus, why: str) -> None:
+    Attributes:
+        status: How it failed.
+        values: What was measured until then.
+    """
+
+    def __init__(self, status: EvaluationStatus, why: str, values: Mapping[str, float] | None = None) -> None:
         super().__init__(why)
         self.status = status
+        self.values = dict(values or {})
 
 
 class StopHopeless(pl.Callback):
@@ -32,6 +39,13 @@ class StopHopeless(pl.Callback):
         after: The epoch after which it is looked at, from 1.
         below: Stop where it is below.
         above: Stop where it is above.
+        rungs: Epochs after which another metric is noted.
+        rung_metric: That one.
+        rung_mode: Whether much or little of it is good.
+        limits: Epoch, as text, to the worst value with which the training goes on.
+
+    Attributes:
+        reached: What was noted, by the names that `fulmen.search.rungs.at_rung` gives.
     """
 
     def __init__(
@@ -40,8 +54,15 @@ class StopHopeless(pl.Callback):
         after: int = 1,
         below: float | None = None,
         above: float | None = None,
+        rungs: Sequence[int] | None = None,
+        rung_metric: str = "",
+        rung_mode: str = "max",
+        limits: Mapping[str, float] | None = None,
     ) -> None:
         self.metric, self.after, self.below, self.above = metric, after, below, above
+        self.rungs, self.rung_metric, self.rung_mode = rungs or (), rung_metric, rung_mode
+        self.limits = dict(limits or {})
+        self.reached: dict[str, float] = {}
 
     def on_train_batch_end(
         self,
@@ -58,17 +79,35 @@ class StopHopeless(pl.Callback):
                 raise Hopeless("nan", f"the loss is {float(loss)} in epoch {trainer.current_epoch + 1}")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the metric, once."""
-        if self.metric is None or trainer.current_epoch + 1 != self.after:
+        """Look at the metric, once, and at that of the rungs."""
+        if trainer.sanity_checking:
             return
-        if self.metric not in trainer.callback_metrics:
-            known = ", ".join(sorted(trainer.callback_metrics)) or "none"
-            raise ConfigError(
-                f"fidelity: abort_metric: no metric {self.metric!r} is logged by then; logged are {known}."
-            )
-        value = float(trainer.callback_metrics[self.metric])
-        if (self.below is not None and value < self.below) or (self.above is not None and value > self.above):
-            raise Hopeless("stuck", f"{self.metric} is {value:.4g} after {self.after} epochs")
+        epoch = trainer.current_epoch + 1
+        if self.metric is not None and epoch == self.after:
+            value = _logged(trainer, self.metric, "abort_metric")
+            if (self.below is not None and value < self.below) or (
+                self.above is not None and value > self.above
+            ):
+                raise Hopeless("stuck", f"{self.metric} is {value:.4g} after {epoch} epochs", self.reached)
+        if epoch in self.rungs:
+            self._hold_to_rung(epoch, _logged(trainer, self.rung_metric, "rungs"))
+
+    def _hold_to_rung(self, epoch: int, value: float) -> None:
+        self.reached[at_rung(epoch)] = value
+        limit = self.limits.get(str(epoch))
+        if limit is None:
+            return
+        goes_on = value >= limit if self.rung_mode == "max" else value <= limit  # NaN does not
+        if not goes_on:
+            why = f"{self.rung_metric} is {value:.4g} after {epoch} epochs; {limit:.4g} was needed to go on"
+            raise Hopeless("stuck", why, self.reached)
+
+
+def _logged(trainer: pl.Trainer, metric: str, key: str) -> float:
+    if metric not in trainer.callback_metrics:
+        known = ", ".join(sorted(trainer.callback_metrics)) or "none"
+        raise ConfigError(f"fidelity: {key}: no metric {metric!r} is logged by then; logged are {known}.")
+    return float(trainer.callback_metrics[metric])
 
 
 class LetMeasure(pl.Callback):

@@ -1,9 +1,11 @@
-"""A front as it grows, in the run's loggers: its hypervolume as a curve, itself as a picture."""
+"""A front as it grows, in the run's loggers: as a curve and as a picture; and its candidates."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +24,24 @@ class FrontLogger:
     def __init__(self, loggers: Sequence[Logger]) -> None:
         self.loggers = loggers
         self._last = -PICTURE_EVERY
+
+    def candidates(self, rows: Sequence[tuple[int, Mapping[str, Any], Mapping[str, float]]]) -> None:
+        """Let TensorBoard compare candidates in its tab HPARAMS: a run each, below ``candidates``.
+
+        Args:
+            rows: Of each its id, what was laid over the config, and its values. Those that TensorBoard has
+                from before are left as they are.
+        """
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        for logger in self.loggers:
+            if not isinstance(logger, TensorBoardLogger):
+                continue
+            for id, overlay, values in rows:
+                name = f"candidates/{id}"
+                if not (Path(logger.log_dir) / name).exists():
+                    hparams = {key: _hparam(value) for key, value in overlay.items()}
+                    logger.experiment.add_hparams(hparams, dict(values), run_name=name)
 
     def __call__(self, standing: Any, figure: Callable[[], Any], step: int) -> None:
         """Log where the search stands after so many results.
@@ -43,3 +63,7 @@ class FrontLogger:
             if drawn and isinstance(logger, TensorBoardLogger):
                 self._last = time.monotonic()
                 logger.experiment.add_figure("fulmen/search/front", figure(), step)
+
+
+def _hparam(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str) else json.dumps(value)

@@ -21,6 +21,10 @@ class Fidelity:
         abort_below: Stop where it is below this; None: no such limit. The share of the largest class
             tells a candidate that has learnt nothing else.
         abort_above: Stop where it is above this.
+        rungs: After each of these epochs a candidate goes on only if it is among the best so far, by the
+            first objective that is a logged metric; None: all go on.
+        keep: The share that goes on. With several objectives, what is worse in this one may be the better in
+            another: keep more then.
 
     Raises:
         ConfigError: a number makes no sense.
@@ -32,6 +36,8 @@ class Fidelity:
     abort_after: int = 1
     abort_below: float | None = None
     abort_above: float | None = None
+    rungs: list[int] | None = None
+    keep: float = 0.5
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.epochs < 1:
@@ -42,6 +48,17 @@ class Fidelity:
             raise ConfigError(f"fidelity: abort_after: expected 1 or more, got {self.abort_after}.")
         if (self.abort_metric is None) != (self.abort_below is None and self.abort_above is None):
             raise ConfigError("fidelity: abort_metric needs abort_below or abort_above, and they need it.")
+
+        if self.rungs is not None:
+            last = self.epochs or float("inf")
+            rising = all(a < b for a, b in zip([0, *self.rungs], [*self.rungs, last], strict=True))
+            if not self.rungs or not rising:
+                raise ConfigError(
+                    f"fidelity: rungs: expected epochs that rise and end before epochs ({last:g}), "
+                    f"got {self.rungs}."
+                )
+        if not 0 < self.keep < 1:
+            raise ConfigError(f"fidelity: keep: expected a share above 0 and below 1, got {self.keep}.")
 
     @property
     def overlay(self) -> dict[str, Any]:

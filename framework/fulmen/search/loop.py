@@ -51,6 +51,7 @@ class SearchLoop:
         clock: Seconds that only grow.
         watch: Is called after each result, and with None about twice a second.
         should_stop: Whether somebody has asked for an end.
+        prepare: Adds to a candidate what it is evaluated by, before it is committed.
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class SearchLoop:
         clock: Callable[[], float] = time.monotonic,
         watch: Callable[[Step | None], None] = lambda step: None,
         should_stop: Callable[[], bool] = lambda: False,
+        prepare: Callable[[Candidate], Candidate] = lambda candidate: candidate,
     ) -> None:
         self.searcher, self.study, self.engine = searcher, study, engine
         self.make_task, self.objectives, self.budget, self.seed = make_task, tuple(objectives), budget, seed
         self.clock, self.watch, self.should_stop = clock, watch, should_stop
+        self.prepare = prepare
         self.in_flight: dict[str, Candidate] = {}
         if (state := study.state()) is not None:
             searcher.load_state_dict(state)
@@ -147,7 +150,7 @@ class SearchLoop:
             self._exhausted = True
             return None
         seed = proposed.seed or int(keyed_generator(self.seed, "candidate", self.asked).integers(1, 2**31))
-        candidate = replace(proposed, id=self.asked, seed=seed)
+        candidate = self.prepare(replace(proposed, id=self.asked, seed=seed))
         self.asked += 1
         transaction.ask(candidate)
         return candidate

@@ -76,23 +76,33 @@ def finals_table(finals: Mapping[str, Any], front: Sequence[Told]) -> pd.DataFra
 
 
 def write_networks(
-    folder: Path, front: Sequence[Told], template: Mapping[str, Any], finals: Mapping[str, Any]
+    folder: Path,
+    front: Sequence[Told],
+    template: Mapping[str, Any],
+    finals: Mapping[str, Any],
+    cards: Sequence[str],
 ) -> None:
-    """Write a config and a checkpoint for each network of the front; ``fit`` needs nothing else.
+    """Write a config, a checkpoint and a card for each network of the front; ``fit`` needs nothing else.
 
     Args:
         folder: The run's; its ``networks`` is replaced as a whole.
         front: The networks, best in the first objective first.
         template: The config that the candidates were laid over.
         finals: The final trainings, whose first checkpoint goes before that of the search.
+        cards: What there is to say of each.
     """
-    best_final = {r["candidate"]: r["checkpoint"] for r in reversed(list(finals.values())) if r["checkpoint"]}
+    best_final = {
+        result["candidate"]: result["artifacts"]["checkpoint"]
+        for result in reversed(list(finals.values()))
+        if "checkpoint" in result["artifacts"]
+    }
     with artifact_folder(folder / NETWORKS) as networks:
         for place, one in enumerate(front, start=1):
             config = laid_over(template, one.candidate.overlay)
             head = f"# Network {place} of the front: candidate {one.candidate.id}.\n"
             text = head + yaml.safe_dump({"seed_everything": one.candidate.seed, **config}, sort_keys=False)
             (networks / f"{place}.yaml").write_text(text)
+            (networks / f"{place}.md").write_text(cards[place - 1])
             checkpoint = checkpoint_of(one)
             if one.candidate.id in best_final:
                 checkpoint = Path(best_final[one.candidate.id])

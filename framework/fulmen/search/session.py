@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from fulmen.config.overlay import laid_over
-from fulmen.errors import FulmenError
+from fulmen.errors import ConfigError, FulmenError
 from fulmen.search import results
 from fulmen.search.budget import Budget
+from fulmen.search.cards import model_card
 from fulmen.search.checkpoints import prune
 from fulmen.search.fidelity import Fidelity, Final
 from fulmen.search.interruption import deferred_signals
 from fulmen.search.loop import SearchLoop, Step, read
 from fulmen.search.objectives import front as front_of
 from fulmen.search.progress import Display, Standing, duration, standing
+from fulmen.search.rungs import LIMITS, limits, with_limits
 from fulmen.searching import Candidate, Engine, Objective, Searcher, Task
 from fulmen.study import Study, Told
 
@@ -27,7 +29,11 @@ log = logging.getLogger(__name__)
 EVALUATE = "fulmen.evaluation.candidates:evaluate"
 TEMPLATE = "fulmen.evaluation.template:make_template"
 STOP = "stop"  # a file in the run's folder that asks for an end
+MOST_ROWS = 500  # of candidates that TensorBoard compares: each is a file
 FINAL_SEED = 1_000_003  # from one final training of a candidate to the next
+
+
+Row = tuple[int, Mapping[str, Any], Mapping[str, float]]
 
 
 class Session:
@@ -46,6 +52,8 @@ class Session:
         checkpoints_mb: What the candidates' checkpoints may take on the disk, MB.
         on_front: Is given a Standing and a figure each time the front has changed, but not all the time.
         quiet: Show nothing.
+        on_end: Is given the id, the overlay and the values of each candidate that has values, the front's
+            first, then the newest; 500 at most.
     """
 
     def __init__(
@@ -62,14 +70,17 @@ class Session:
         checkpoints_mb: float = 1024.0,
         on_front: Callable[[Standing, Any, int], None] = lambda standing, figure, step: None,
         quiet: bool = False,
+        on_end: Callable[[list[Row]], None] = lambda rows: None,
     ) -> None:
         self.folder, self.config = folder, dict(config)
         self.searcher, self.engine, self.objectives = searcher, engine, list(objectives)
         self.budget, self.fidelity, self.final, self.seed = budget, fidelity, final, seed
         self.checkpoints_mb, self.on_front = checkpoints_mb, on_front
+        self.on_end = on_end
         self.display = Display(quiet)
         self._told: list[Told] = []
         self._front: list[int] = []
+        self._judged = _judged_by(objectives) if fidelity.rungs else None
 
     def run(self, study: Study) -> tuple[Any, bool]:
         """Search, train the best in full, write what comes back.
@@ -98,6 +109,7 @@ class Session:
             self.seed,
             watch=lambda step: self._watch(step, loop),
             should_stop=lambda: check() or stop.exists(),  # type: ignore[func-returns-value]
+            prepare=self._held_to_rungs,
         )
         try:
             loop.run()
@@ -111,11 +123,18 @@ class Session:
         finals = study.finals()
         now = standing(self._told, self.objectives, 0, loop.seconds, self.budget)
         results.write_tables(self.folder, self._told, front, self.objectives)
-        results.write_networks(self.folder, front, self.config, finals)
+        results.write_networks(self.folder, front, self.config, finals, self._cards(front, finals))
+        self.on_end(rows_of(front, self._told))
         report = results.make_report(self._told, front, self.objectives, finals, now)
         if stopped:
             log.info("search: stopped as asked; the same command goes on.")
         return report, not stopped
+
+    def _cards(self, front: Sequence[Told], finals: Mapping[str, Any]) -> list[str]:
+        candidates = {one.candidate.id: one.candidate for one in self._told}
+        table = results.finals_table(finals, front)
+        parts = (candidates, self.objectives, table, self.fidelity.overlay, self.folder.name)
+        return [model_card(place, one, *parts) for place, one in enumerate(front, start=1)]
 
     def make_task(self, candidate: Candidate, key: str) -> Task:
         """Return the task of a candidate.
@@ -125,25 +144,48 @@ class Session:
         """
         overlay = {**candidate.overlay, **self.fidelity.overlay, **candidate.fidelity}
         laid_over(self.config, overlay)
-        return self._task(key, overlay, candidate.seed, self.folder / "candidates" / str(candidate.id))
+        folder = self.folder / "candidates" / str(candidate.id)
+        return self._task(key, overlay, candidate.seed, folder, self._abort(candidate))
+
+    def _held_to_rungs(self, candidate: Candidate) -> Candidate:
+        if self._judged is None:
+            return candidate
+        evaluations = [one.evaluation for one in self._told]
+        rungs, keep = self.fidelity.rungs or [], self.fidelity.keep
+        return with_limits(candidate, limits(evaluations, rungs, keep, self._judged.mode))
 
     def _task(
-        self, key: str, overlay: Mapping[str, Any], seed: int, folder: Path, test: bool = False
+        self,
+        key: str,
+        overlay: Mapping[str, Any],
+        seed: int,
+        folder: Path,
+        abort: Mapping[str, Any] | None = None,
     ) -> Task:
-        abort = {} if test else self._abort()
         work = {
             "overlay": dict(overlay),
             "seed": seed,
             "objectives": [asdict(objective) for objective in self.objectives],
-            "abort": abort,
+            "abort": dict(abort or {}),
             "folder": str(folder.absolute()),
-            "test": test,
+            "test": abort is None,  # a final training
         }
         return Task(key, EVALUATE, (work,), TEMPLATE, (self.config,))
 
-    def _abort(self) -> dict[str, Any]:
+    def _abort(self, candidate: Candidate) -> dict[str, Any]:
         f = self.fidelity
+        rungs = (
+            {}
+            if self._judged is None
+            else {
+                "rungs": f.rungs,
+                "rung_metric": self._judged.source["metric"],
+                "rung_mode": self._judged.mode,
+                "limits": candidate.note.get(LIMITS) or {},
+            }
+        )
         return {
+            **rungs,
             "metric": f.abort_metric,
             "after": f.abort_after,
             "below": f.abort_below,
@@ -180,7 +222,7 @@ class Session:
                 if key not in done:
                     seed = (one.candidate.seed + FINAL_SEED * (number + 1)) % 2**31
                     overlay = {**one.candidate.overlay, **final.overlay}
-                    task = self._task(key, overlay, seed, self.folder / "finals" / key, test=True)
+                    task = self._task(key, overlay, seed, self.folder / "finals" / key)
                     tasks[key] = (task, one.candidate.id)
         if tasks:
             log.info("search: %d final trainings of %d networks.", len(tasks), len(chosen))
@@ -194,11 +236,30 @@ class Session:
                 _, id = tasks.pop(outcome.key)
                 evaluation = read(outcome)
                 with study.transaction() as transaction:
-                    result = {"candidate": id, **asdict(evaluation)}
-                    result["checkpoint"] = evaluation.artifacts.get("checkpoint")
-                    transaction.final(outcome.key, id, result)
+                    transaction.final(outcome.key, id, evaluation)
                 if evaluation.failure:
                     log.warning("%s failed: %s", outcome.key, evaluation.failure)
+
+
+def _judged_by(objectives: Sequence[Objective]) -> Objective:
+    """Return the objective that rungs look at.
+
+    Raises:
+        ConfigError: none is a metric.
+    """
+    for objective in objectives:
+        if "metric" in objective.source:
+            return objective
+    raise ConfigError("fidelity: rungs need an objective that is a logged metric; there is none.")
+
+
+def rows_of(front: Sequence[Told], told: Sequence[Told]) -> list[Row]:
+    """Return what there is to compare candidates by: the front's first, then the newest."""
+    good = [one for one in reversed(told) if one.evaluation.status == "ok"]
+    chosen = {one.candidate.id: one for one in [*front, *good]}
+    return [
+        (id, one.candidate.overlay, one.evaluation.values) for id, one in list(chosen.items())[:MOST_ROWS]
+    ]
 
 
 def spread(front: Sequence[Told], count: int) -> list[Told]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from fulmen.searching import Candidate, Evaluation
@@ -46,6 +47,19 @@ def to_evaluation(row: tuple[Any, ...]) -> Evaluation:
     """Return the evaluation of the row's columns after the id."""
     values, status, failure, seconds, artifacts = row[:5]
     return Evaluation(json.loads(values), status, failure, seconds, json.loads(artifacts))
+
+
+def from_folder(artifacts: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return paths as a study keeps them: those in its folder from there, so that it can be moved."""
+    return {
+        name: str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
+        for name, path in artifacts.items()
+    }
+
+
+def in_folder(artifacts: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return the paths that `from_folder` has kept, for where the folder is now."""
+    return {name: str(folder / path) for name, path in artifacts.items()}
 
 
 def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:

@@ -35,6 +35,10 @@ def changes(known: Known | None, state: Mapping[str, Any]) -> tuple[list[Stateme
     for key, value in state.items():
         before = known.get(key)
         if isinstance(value, list) and len(value) >= LONG:
+            if isinstance(before, list) and value[: len(before)] == before:  # it has grown, and no more
+                grown = after[key] = before + [_cell(element) for element in value[len(before) :]]
+                statements += [(_PUT, (key, n, _text(grown[n]))) for n in range(len(before), len(grown))]
+                continue
             cells = after[key] = [_cell(element) for element in value]
             statements += _list_changes(key, before if isinstance(before, list) else None, cells)
             continue

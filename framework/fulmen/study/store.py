@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,11 @@ class Transaction:
     once more: the searcher has been told by then and cannot be told again.
     """
 
-    def __init__(self, now: Callable[[], float], known: Known | None) -> None:
+    def __init__(self, now: Callable[[], float], known: Known | None, folder: Path) -> None:
         self.statements: list[Statement] = []
         self.known = known
         self._now = now
+        self._folder = folder
 
     def ask(self, candidate: Candidate) -> None:
         """Add a candidate."""
@@ -54,7 +55,8 @@ class Transaction:
 
     def tell(self, id: int, evaluation: Evaluation) -> None:
         """Add a result."""
-        self.statements.append((_RESULT, rows.result_row(id, evaluation, self._now())))
+        kept = replace(evaluation, artifacts=rows.from_folder(evaluation.artifacts, self._folder))
+        self.statements.append((_RESULT, rows.result_row(id, kept, self._now())))
 
     def set(self, key: str, value: Any) -> None:
         """Set one of the study's own values: plain data."""
@@ -65,8 +67,10 @@ class Transaction:
         statements, self.known = changes(self.known, state)
         self.statements += statements
 
-    def final(self, key: str, candidate: int, result: Any) -> None:
-        """Add the result of a final training of a candidate: plain data."""
+    def final(self, key: str, candidate: int, evaluation: Evaluation) -> None:
+        """Add the result of a final training of a candidate."""
+        kept = replace(evaluation, artifacts=rows.from_folder(evaluation.artifacts, self._folder))
+        result = {"candidate": candidate, **rows.plain_evaluation(kept)}
         self.statements.append((_FINAL, (key, candidate, rows.dump(result))))
 
 
@@ -83,6 +87,7 @@ class Study:
         self, connection: sqlite3.Connection, path: Path, now: Callable[[], float] = time.time
     ) -> None:
         self.connection, self.path, self._now = connection, path, now
+        self.folder = path.parent.absolute()
         self._known: Known | None = None
 
     @classmethod
@@ -144,7 +149,7 @@ class Study:
         Raises:
             ArtifactError: the disk is full or fails.
         """
-        transaction = Transaction(self._now, self._known)
+        transaction = Transaction(self._now, self._known, self.folder)
         self._known = None  # should this one fail, nobody knows
         yield transaction
         self.connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -196,11 +201,14 @@ class Study:
             "ORDER BY told_at, results.rowid"
         )
         found = self.connection.execute(query, (after,)).fetchall()
-        return [Told(rows.to_candidate(row), rows.to_evaluation(row[6:]), row[11]) for row in found]
+        return [Told(rows.to_candidate(row), self._evaluation(row[6:]), row[11]) for row in found]
 
     def finals(self) -> dict[str, Any]:
-        """Return the results of the final trainings by their keys."""
-        return {key: json.loads(result) for key, result in self._rows("SELECT key, result FROM finals")}
+        """Return the final trainings by their keys: the fields of an evaluation, and ``candidate``."""
+        found = {key: json.loads(result) for key, result in self._rows("SELECT key, result FROM finals")}
+        for result in found.values():
+            result["artifacts"] = rows.in_folder(result["artifacts"], self.folder)
+        return found
 
     def counts(self) -> dict[str, int]:
         """Return how many were ``asked``, and how many were told with each status."""
@@ -217,6 +225,10 @@ class Study:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _evaluation(self, row: tuple[Any, ...]) -> Evaluation:
+        evaluation = rows.to_evaluation(row)
+        return replace(evaluation, artifacts=rows.in_folder(evaluation.artifacts, self.folder))
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,9 @@ def test_a_front_of_ordinary_configs_comes_back(run_fulmen, write_config, tmp_pa
     assert (final["trained"] == 2).all()
     assert {"loss", "loss (spread)", "test_loss", "test_loss (spread)"} <= set(final.columns)
     assert json.loads(Path("out/status.json").read_text())["state"] == "done"
+    card = Path("out/networks/1.md").read_text()
+    assert f"candidate {front['candidate'][0]} of out" in card
+    assert "| test_loss |" in card
     # Needs nothing of the searcher:
     config = yaml.safe_load(Path("out/networks/1.yaml").read_text())
     assert config["model"]["init_args"]["lr"] == front["model.init_args.lr"][0]
@@ -74,6 +78,15 @@ def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_
         assert study.told()[:2] == first
         assert study.counts() == {"asked": 4, "ok": 4}
     assert not Path("out-2").exists()
+    shutil.move("out", "elsewhere")  # nothing in a run knows where it lies
+    ran = run_fulmen("search", "--config", name, "--run=elsewhere", "--quiet", "--budget.evaluations=5")
+    assert ran.status == 0, ran.stderr
+    with Study.read(Path("elsewhere")) as study:
+        told = study.told()
+    assert len(told) == 5
+    assert all(Path(one.evaluation.artifacts["checkpoint"]).is_file() for one in told)
+    assert all(path.with_suffix(".ckpt").exists() for path in Path("elsewhere/networks").glob("*.yaml"))
+    shutil.move("elsewhere", "out")
     assert search(run_fulmen, name, "--fresh").status == 0
     assert Path("out-2").exists()
 

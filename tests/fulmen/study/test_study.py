@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
+from dataclasses import asdict
 
 import pytest
 
@@ -36,9 +38,10 @@ def fill(study, count, first=0):
 
 def test_what_goes_in_comes_out(study):
     fill(study, 3)
+    trained = Evaluation({"test": 0.5}, artifacts={"checkpoint": str(study.folder / "finals" / "a.ckpt")})
     with study.transaction() as transaction:
         transaction.ask(Candidate(3, {"x": ["a", None]}))
-        transaction.final("0/1", 0, {"test": 0.5})
+        transaction.final("0/1", 0, trained)
 
     told = study.told()
     assert told[2].candidate == Candidate(
@@ -49,7 +52,9 @@ def test_what_goes_in_comes_out(study):
     assert study.pending() == [Candidate(3, {"x": ["a", None]})]
     assert study.counts() == {"asked": 4, "ok": 3}
     assert study.state() == {"told": 3}
-    assert study.finals() == {"0/1": {"test": 0.5}}
+    assert study.finals() == {"0/1": {"candidate": 0, **asdict(trained)}}
+    kept = study.connection.execute("SELECT result FROM finals").fetchone()[0]
+    assert json.loads(kept)["artifacts"] == {"checkpoint": "finals/a.ckpt"}  # the folder can be moved
 
 
 def test_a_transaction_is_all_or_nothing(study):

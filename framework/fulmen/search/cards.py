@@ -1,0 +1,129 @@
+"""What somebody who is handed a network wants to know: where it comes from, what it gave, how to use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from fulmen.searching import Candidate, Objective
+from fulmen.study import Told
+
+MOST_ANCESTORS = 30  # of which a card tells; the table of candidates has all
+
+
+def lineage(candidate: Candidate, candidates: Mapping[int, Candidate]) -> list[Candidate]:
+    """Return a candidate's ancestors along its first parents, the oldest first, and itself at the end.
+
+    Args:
+        candidate: Whose.
+        candidates: All that were asked for, by their ids.
+    """
+    line = [candidate]
+    while line[0].parents and (parent := candidates.get(line[0].parents[0])) is not None:
+        if parent.id >= line[0].id:  # no parent is younger: a searcher that says so would never end
+            break
+        line.insert(0, parent)
+    return line
+
+
+def changes(parent: Candidate, child: Candidate) -> list[str]:
+    """Return what a child's overlay has that its parent's has not, a line of Markdown each."""
+    found = []
+    for key, value in child.overlay.items():
+        before = parent.overlay.get(key)
+        if value == before:
+            continue
+        if isinstance(value, list) and isinstance(before, list):
+            gone = [_short(item) for item in before if item not in value]
+            new = [_short(item) for item in value if item not in before]
+            parts = [f"without {', '.join(gone)}"] * bool(gone) + [f"with {', '.join(new)}"] * bool(new)
+            found.append(f"`{key}`: {'; '.join(parts) or 'in another order'}")
+        else:
+            found.append(f"`{key}`: {_short(before)} became {_short(value)}")
+    return found
+
+
+def model_card(
+    place: int,
+    told: Told,
+    candidates: Mapping[int, Candidate],
+    objectives: Sequence[Objective],
+    finals: pd.DataFrame,
+    fidelity: Mapping[str, Any],
+    run: str,
+) -> str:
+    """Return the card of one network of the front, in Markdown.
+
+    Args:
+        place: Of the network in the front, from 1.
+        told: Its candidate and what that gave.
+        candidates: All that were asked for, by their ids.
+        objectives: Of the search.
+        finals: The table of the final trainings; empty where there were none.
+        fidelity: What candidates were trained with, as an overlay.
+        run: The name of the run's folder.
+    """
+    candidate, values = told.candidate, told.evaluation.values
+    rows = finals[finals["candidate"] == candidate.id] if len(finals) else finals
+    lines = [f"# Network {place}: candidate {candidate.id} of {run}", ""]
+    lines += ["| Objective | Wanted | Measured as | In the search |", "|---|---|---|---|"]
+    for o in objectives:
+        bound = "" if o.bound is None else f", bound {o.bound:g}"
+        lines.append(f"| {o.name} | {o.mode}{bound} | {_source(o)} | {values[o.name]:.6g} |")
+    lines += ["", "The values of a front are those of its luckiest trainings."]
+    if len(rows):
+        row = rows.iloc[0]
+        lines += ["", f"Trained anew in full, {int(row['trained'])} times, each with another seed:", ""]
+        lines += ["| Quantity | Mean | Spread (standard deviation) |", "|---|---|---|"]
+        names = [name for name in rows.columns if f"{name} (spread)" in rows.columns]
+        lines += [f"| {name} | {row[name]:.6g} | {row[f'{name} (spread)']:.2g} |" for name in names]
+        lines += ["", "Names with `test_` are of data that no candidate has seen."]
+    else:
+        lines[-1] += " It was not trained anew (`final`), so nothing is known of its spread."
+    lines += ["", "## What it is", ""]
+    lines += [f"- `{key}`: {_short(value, 2000)}" for key, value in candidate.overlay.items()]
+    lines += ["", "## Where it comes from", ""]
+    line = lineage(candidate, candidates)
+    if len(line) > MOST_ANCESTORS:
+        lines.append(f"{len(line) - MOST_ANCESTORS} older ancestors are left out.\n")
+        line = line[-MOST_ANCESTORS:]
+    before: Candidate | None = None
+    for one in line:
+        origin = one.note.get("origin")
+        others = f", with candidate {', '.join(map(str, one.parents[1:]))}" if len(one.parents) > 1 else ""
+        head = f"- candidate {one.id}{f' ({origin})' if origin else ''}{others}"
+        told_of = "; ".join(changes(before, one)) if before is not None else ""
+        lines.append(f"{head}: {told_of}" if told_of else head)
+        before = one
+    given = {**fidelity, **candidate.fidelity}
+    lines += ["", "## How it was trained in the search", "", f"- `seed_everything`: {candidate.seed}"]
+    lines += [f"- `{key}`: {_short(value)}" for key, value in given.items()]
+    lines += ["", "The rest stands in the config beside this card, which needs nothing of the searcher:", ""]
+    lines += ["```console", f"$ fulmen fit --config {place}.yaml"]
+    lines += [f"$ fulmen test --config {place}.yaml --ckpt_path {place}.ckpt", "```", ""]
+    return "\n".join(lines)
+
+
+def _source(objective: Objective) -> str:
+    source = objective.source
+    if "metric" in source:
+        return f"logged metric `{source['metric']}`"
+    if "cost" in source:
+        return f"cost `{source['cost']}`"
+    return f"scalar `{source.get('scalar')}` of an analyzer"
+
+
+def _short(value: Any, most: int = 100) -> str:
+    """Return a value as text for Markdown; of a gene its name and options."""
+    if isinstance(value, Mapping) and "class_path" in value:
+        options = ", ".join(f"{key} {item}" for key, item in (value.get("init_args") or {}).items())
+        text = str(value["class_path"]).rpartition(".")[2] + (f" ({options})" if options else "")
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        text = "; ".join(_short(item) for item in value)
+    else:
+        text = json.dumps(value)
+    text = text.replace("|", "\\|").replace("\n", " ")
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -1,0 +1,63 @@
+"""A network's card: where it comes from, and how sure its figures are."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from fulmen.search.cards import changes, lineage, model_card
+from fulmen.searching import Candidate, Evaluation, Objective
+from fulmen.study import Told
+
+CONVOLUTION = {"class_path": "fulmen_evolution.layers.Convolution", "init_args": {"channels": 8}}
+POOLING = {"class_path": "fulmen_evolution.layers.Pooling"}
+CANDIDATES = {
+    0: Candidate(0, {"lr": 0.1, "layers": [CONVOLUTION]}, note={"origin": "random"}),
+    1: Candidate(1, {"lr": 0.1, "layers": [CONVOLUTION, POOLING]}, (0,), note={"origin": "mutation"}),
+    4: Candidate(4, {"lr": 0.01, "layers": [CONVOLUTION, POOLING]}, (1, 0), seed=7),
+}
+OBJECTIVES = [
+    Objective("f1", "max", {"metric": "val_f1"}),
+    Objective("speed", "min", {"cost": "latency"}, 2.0),
+]
+
+
+def card(finals):
+    told = Told(CANDIDATES[4], Evaluation({"f1": 0.9, "speed": 0.5}), 0.0)
+    return model_card(2, told, CANDIDATES, OBJECTIVES, finals, {"trainer.max_epochs": 3}, "pathology")
+
+
+def test_a_lineage_goes_from_the_oldest_to_itself():
+    assert [one.id for one in lineage(CANDIDATES[4], CANDIDATES)] == [0, 1, 4]
+    assert lineage(CANDIDATES[0], CANDIDATES) == [CANDIDATES[0]]
+
+
+def test_parents_in_a_circle_end():
+    circle = {0: Candidate(0, {}, (1,)), 1: Candidate(1, {}, (0,))}
+
+    assert [one.id for one in lineage(circle[1], circle)] == [0, 1]
+
+
+def test_what_changed_names_the_layers():
+    assert changes(CANDIDATES[0], CANDIDATES[1]) == ["`layers`: with Pooling"]
+    assert changes(CANDIDATES[1], CANDIDATES[0]) == ["`layers`: without Pooling"]
+    assert changes(CANDIDATES[1], CANDIDATES[4]) == ["`lr`: 0.1 became 0.01"]
+
+
+def test_a_card_tells_mean_and_spread_of_the_final_trainings():
+    finals = pd.DataFrame(
+        [{"place": 2, "candidate": 4, "trained": 3, "failed": 0, "test_f1": 0.88, "test_f1 (spread)": 0.004}]
+    )
+    text = card(finals)
+
+    assert "# Network 2: candidate 4 of pathology" in text
+    assert "| f1 | max | logged metric `val_f1` | 0.9 |" in text
+    assert "| speed | min, bound 2 | cost `latency` | 0.5 |" in text
+    assert "| test_f1 | 0.88 | 0.004 |" in text
+    assert "- candidate 0 (random)\n- candidate 1 (mutation): `layers`: with Pooling\n" in text
+    assert "- candidate 4, with candidate 0: `lr`: 0.1 became 0.01" in text
+    assert "- `trainer.max_epochs`: 3" in text
+    assert "- `layers`: Convolution (channels 8); Pooling" in text
+
+
+def test_without_final_trainings_a_card_says_that_nothing_is_known():
+    assert "nothing is known of its spread" in card(pd.DataFrame())

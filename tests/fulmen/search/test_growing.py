@@ -1,0 +1,32 @@
+"""What TensorBoard shows of a search's candidates."""
+
+from __future__ import annotations
+
+import pytest
+from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fulmen.reports.growing import FrontLogger
+from fulmen.search.session import rows_of
+from fulmen.searching import Candidate, Evaluation
+from fulmen.study import Told
+
+
+def test_each_candidate_is_a_run_with_its_hparams_once(tmp_path):
+    logger = TensorBoardLogger(tmp_path, name="", version="")
+    rows = [(3, {"lr": 0.1, "layers": [{"class_path": "Pooling"}]}, {"f1": 0.9})]
+    for _ in range(2):  # as a resumed search does
+        FrontLogger([logger]).candidates(rows)
+    logger.experiment.close()
+
+    (events,) = (tmp_path / "candidates" / "3").glob("events.out.tfevents.*")
+    shown = EventAccumulator(str(events)).Reload()
+    assert shown.Scalars("f1")[0].value == pytest.approx(0.9)
+    assert "_hparams_/session_start_info" in shown.summary_metadata
+
+
+def test_the_fronts_candidates_come_first_then_the_newest():
+    told = [Told(Candidate(id, {}), Evaluation({"f1": 0.1 * id}), 0.0) for id in range(4)]
+    told.append(Told(Candidate(4, {}), Evaluation(failure="it fell over"), 0.0))
+
+    assert [id for id, _, _ in rows_of(told[1:2], told)] == [1, 3, 2, 0]

@@ -1,0 +1,38 @@
+"""From a config to an exported network: what comes back of a search needs nothing of the searcher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import fulmen
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "evolution" / "digits.yaml"
+SHORT = [
+    "--engine=inline",
+    "--budget.evaluations=3",
+    "--fidelity.epochs=1",
+    "--final.seeds=1",
+    "--final.epochs=1",
+]
+
+
+def test_a_searched_network_is_trained_tested_and_exported(run_fulmen):
+    ran = run_fulmen("search", "--config", str(CONFIG), "--run=out", "--quiet", *SHORT)
+    assert ran.status == 0, ran.stderr
+    network = ["--config", "out/networks/1.yaml", "--trainer.max_epochs=1"]
+    ran = run_fulmen("fit", *network, "--quiet")
+    assert ran.status == 0, ran.stderr
+    ran = run_fulmen("test", *network, "--ckpt_path=out/networks/1.ckpt", "--quiet")
+    assert ran.status == 0, ran.stderr
+
+    model = fulmen.FulmenCLI(args=network, run=False).model
+    model.load_state_dict(fulmen.load_checkpoint("out/networks/1.ckpt")["state_dict"])
+    images = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.export.save(torch.export.export(model.network.eval(), (images,)), "network.pt2")
+    loaded = torch.export.load("network.pt2").module()
+
+    with torch.inference_mode():
+        assert (loaded(images) - model.network(images)).abs().max() == pytest.approx(0, abs=1e-5)
