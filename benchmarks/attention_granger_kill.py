@@ -31,7 +31,7 @@ from fulmen_attention_granger import AttentionGranger, TimeSeries
 from fulmen_attention_granger.systems.recorded import nonlinear_autoregression
 
 RESULTS = Path(__file__).parent / "results" / "attention_granger_kill.json"
-# A long recording is cut into a piece a fold: three members to choose from, then the chosen one's other folds,
+# A long recording is cut into a piece a fold: three members to choose from, the chosen one's other folds,
 # then as many beside phantoms; the last two again for the second seed.
 PIECES = 3 + 2 + 3 + 3 + 3
 
@@ -97,10 +97,8 @@ def main() -> None:
         for _ in range(options.kills):
             was_killed, done = kill_once(killed, series, done, generator)
             rows.append({"killed": was_killed, "finished_pieces": done})
-            print(
-                f"kill {len(rows)}: {'killed' if was_killed else 'had ended'}, {done} of {PIECES} pieces kept",
-                flush=True,
-            )
+            ended = "killed" if was_killed else "had ended"
+            print(f"kill {len(rows)}: {ended}, {done} of {PIECES} pieces kept", flush=True)
         resumed, whole = analysis(killed, series), analysis(Path(temporary) / "whole", series)
     kills = sum(row["killed"] for row in rows)
     equal = same(resumed, whole)
