@@ -37,7 +37,7 @@ def test_a_config_gives_recordings_with_a_truth(run_fulmen, tmp_path, config):
 
 def test_the_analysis_of_the_demo_runs_with_less_of_everything(run_fulmen, tmp_path):
     config = CONFIGS[0].with_name("analyze.yaml")
-    less = ("--data.samples", "700", "--analyzer.effort", "0.03", "--analyzer.opponents", "[var_granger]")
+    less = ("--data.samples", "700", "--data.neurons", "5", "--analyzer.effort", "0.03")
     ran = run_fulmen("analyze", "--config", config, *less, "--engine", "inline", "--run", "here")
 
     assert ran.status == 0, ran.stderr
