@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from verdicts import held_weights, installed, repaired, split, survived, trained
+from verdicts import held_weights, installed, recovered, repaired, split, survived, trained
 
 from fulmen import write_artifact
 from fulmen.reports import write_index
@@ -87,6 +87,13 @@ ACTS = {
         ["split_parallel", "check", "--data", "split_parallel.graph", "--data.path", "debian"],
         split,
         budget=60,
+    ),
+    "neurons": Act(
+        "Watch ten simulated neurons for three seconds, and read from their voltages who drives whom.",
+        "analyzer: attention_granger",
+        ["analyze", "--config", "configs/attention_granger/analyze.yaml"],
+        recovered,
+        budget=45,
     ),
 }
 

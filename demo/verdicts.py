@@ -75,6 +75,24 @@ def split(printed: str) -> str:
     )
 
 
+def recovered(printed: str) -> str:
+    """Compare the graph with the truth, and the ranking with those of two classical tests."""
+    report = _report(printed)
+    methods = report.tables["methods"].set_index("method")
+    ours = methods.loc["attention_granger"]
+    others = ", ".join(
+        f"{methods.loc[name, 'auroc']:.3f} by {label}"
+        for name, label in (("var_granger", "VAR-Granger"), ("spike_regression", "regression on spikes"))
+    )
+    picture = re.search(r"Report: (\S+)", printed)
+    assert picture is not None, printed
+    return (
+        f"AUROC {ours['auroc']:.3f}, {others}; {report.scalars['selected']:.0f} edges selected, "
+        f"{ours['shd']:.0f} of them wrong or missing; found beside true: "
+        f"{Path(picture[1]).parent / 'figures' / 'matrix.png'}"
+    )
+
+
 def _report(printed: str) -> Report:
     folder = re.search(r"Report: (\S+)", printed)
     assert folder is not None, printed

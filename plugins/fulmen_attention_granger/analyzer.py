@@ -21,6 +21,7 @@ from fulmen_attention_granger.member import run_members
 from fulmen_attention_granger.memory import memory_needed, require_memory
 from fulmen_attention_granger.method_rows import MethodRow, method_row, opponent_row
 from fulmen_attention_granger.opponents.capped import run_capped
+from fulmen_attention_granger.opponents.catalog import OPPONENTS
 from fulmen_attention_granger.recordings import RecordingError, Recordings, default_names
 from fulmen_attention_granger.time_varying import smoothed
 from fulmen_attention_granger.windows import canonical_order, standardised
@@ -98,6 +99,7 @@ class AttentionGranger(fulmen.Analyzer):
             folds=(folds is None or folds >= 2, folds, "2 or more, or null"),
             seeds=(seeds >= 1, seeds, "1 or more"),
             effort=(0 < effort < float("inf"), effort, "above 0"),
+            opponents=(set(opponents) <= set(OPPONENTS), opponents, f"some of {', '.join(OPPONENTS)}"),
             opponent_seconds=(opponent_seconds > 0, opponent_seconds, "above 0"),
         )
         self.options = EstimateOptions(
@@ -195,8 +197,6 @@ class AttentionGranger(fulmen.Analyzer):
         for name in fulmen.progress(self.opponents, "classical tests"):
             try:
                 opponent = run_capped(name, recordings.trials, None, self.opponent_seconds)
-            except KeyError as error:
-                raise UserError(f"{OWNER}: opponents: there is no test {error}.") from error
             except RecordingError as error:
                 report.findings.append(f"{name} was left out: {error}")
                 continue

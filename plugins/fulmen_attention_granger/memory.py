@@ -11,6 +11,7 @@ FOLDS = 5
 BATCH = 64
 LAGS = 5
 HIDDEN = 32
+REFIT_FEATURES = 50  # of `refit`, for 5 lags
 
 
 def memory_needed(variables: int, samples: int, significance: bool) -> int:
@@ -25,8 +26,10 @@ def memory_needed(variables: int, samples: int, significance: bool) -> int:
     windows = samples * (sources * LAGS + 2 * variables) * 4 * 2
     readings = FOLDS * variables * sources * (BLOCK_MEANS + 16 * LAGS)
     training = FOLDS * (BATCH * sources * (HIDDEN * 3 + 32) * 4 * 2 + 4 * variables * sources * 16)
-    held_out = (samples // FOLDS // 12 + 1) * sources * HIDDEN * 4 * 4 * 4
-    return windows + readings + training + held_out
+    block = samples // FOLDS // 12 + 1
+    held_out = block * sources * HIDDEN * 4 * 4 * 4
+    refit = variables * sources * (8 * REFIT_FEATURES + 4 * 2 * block)
+    return windows + readings + training + held_out + refit
 
 
 def require_memory(needed: int, variables: int) -> None:

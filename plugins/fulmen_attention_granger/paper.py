@@ -68,6 +68,8 @@ class PaperForecaster(ForecasterBase):
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Return the mean squared error over values that were seen."""
         self.require_context(batch)
+        if not self.training:
+            self._seen = batch.context.detach()
         error = (self(batch.context) - batch.target[:, 0]).square()
         seen = batch.target_seen[:, 0].to(error.dtype)
         return {"loss": (error * seen).sum() / seen.sum().clamp_min(1)}
@@ -79,8 +81,13 @@ class PaperForecaster(ForecasterBase):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"}}
 
     def attention_map(self) -> np.ndarray | None:
-        """Return None: the map needs data; see `pair_scores`."""
-        return None
+        """Return the map over the last batch of validation, (targets, sources); None before there was one."""
+        if self._seen is None:
+            return None
+        training = self.network.training
+        matrix = paper_readout(self.network.eval(), self._seen)
+        self.network.train(training)
+        return matrix
 
     @torch.no_grad()
     def pair_scores(self, trials: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

@@ -165,7 +165,7 @@ def paper_readout(network: PaperNetwork, contexts: Tensor, batch: int = 256) -> 
     total = torch.zeros(network.design.variables, network.design.variables, dtype=torch.float64)
     for part in torch.split(contexts, batch):
         given = network(part, weights=True)[1]
-        total += given.sum((0, 1, 4)).double()
+        total += given.sum((0, 1, 4)).double().cpu()
     matrix: np.ndarray = (total / total.sum(1, keepdim=True)).numpy()
     np.fill_diagonal(matrix, 0.0)
     return matrix

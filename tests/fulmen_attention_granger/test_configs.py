@@ -35,6 +35,16 @@ def test_a_config_gives_recordings_with_a_truth(run_fulmen, tmp_path, config):
     assert read_files([tmp_path / "a.npz"]).graph.any()
 
 
+def test_the_analysis_of_the_demo_runs_with_less_of_everything(run_fulmen, tmp_path):
+    config = CONFIGS[0].with_name("analyze.yaml")
+    less = ("--data.samples", "700", "--data.neurons", "5", "--analyzer.effort", "0.03")
+    ran = run_fulmen("analyze", "--config", config, *less, "--engine", "inline", "--run", "here")
+
+    assert ran.status == 0, ran.stderr
+    assert "Against the truth: AUROC" in ran.stdout
+    assert (tmp_path / "here" / "report" / "figures" / "matrix.png").is_file()
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_begins_with_what_it_does_and_how_long_it_takes(config):
     assert config.read_text().splitlines()[0].endswith("on 2 cores.")
