@@ -20,6 +20,15 @@ for _name in ("FULMEN_DISABLE", "FULMEN_ONLY", "FULMEN_DEBUG"):
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep graphs that are made, and the like, out of the user's cache folder; test processes share one."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
+
+
 @pytest.fixture
 def repository() -> Path:
     return REPOSITORY
