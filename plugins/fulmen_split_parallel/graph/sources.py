@@ -19,7 +19,7 @@ class GraphSource(ABC):
             GraphError: an option is out of range, or what the graph is made from is not there.
         """
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - some have nothing to refuse
         """Refuse options out of range, before any work.
 
         Not when the source itself is made: jsonargparse would bury the reason among its own attempts.
