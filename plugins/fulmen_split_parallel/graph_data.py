@@ -120,6 +120,11 @@ class GraphData(LightningDataModule):
             if word not in words:
                 raise ConfigError(f"data: {name} is {word!r}; expected one of {', '.join(words)}.")
         self.source = self._source_of(path, ogb_root)
+        if isinstance(self.source, GraphSource):
+            try:
+                self.source.check()
+            except GraphError as error:
+                raise ConfigError(f"data: {error}.") from error
         self.fanouts, self.batch_size, self.sampler_name = list(fanouts), batch_size, sampler
         self.eval_fanouts = list(fanouts if eval_fanouts is None else eval_fanouts)
         self.predict, self.threads, self.ahead = predict, threads, ahead

@@ -220,6 +220,7 @@ def test_data_of_pyg_become_mini_batches(make):
         ({"eval_fanouts": [5]}, "eval_fanouts has 1 numbers, fanouts 2; expected as many"),
         ({"sampler": "saint"}, "sampler is 'saint'; expected one of neighbour, labor"),
         ({"duplicate_edges": "drop"}, "duplicate_edges is 'drop'; expected one of keep, merge"),
+        ({"path": DegreeCorrectedSBM(mixing=2)}, "data: DegreeCorrectedSBM: mixing is 2; expected what"),
         ({"predict": "none"}, "predict is 'none'; expected one of all, train, valid, test"),
     ],
 )

@@ -54,7 +54,8 @@ class DegreeCorrectedSBM(GraphSource):
     seed_communities: int | None = None
     seed: int = 0
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """See `GraphSource`."""
         expected = {
             "num_vertices": self.num_vertices >= 2,
             "edges_per_vertex": self.edges_per_vertex > 0,
@@ -80,6 +81,7 @@ class DegreeCorrectedSBM(GraphSource):
 
     def make(self) -> Graph:
         """See `GraphSource`."""
+        self.check()
         random = np.random.default_rng(self.seed)
         community = random.integers(0, self.communities, self.num_vertices)
         one, other = self._edges(community, random)

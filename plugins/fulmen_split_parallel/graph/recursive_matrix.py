@@ -44,7 +44,8 @@ class RecursiveMatrix(GraphSource):
     train_share: float = 0.1
     seed: int = 0
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """See `GraphSource`."""
         expected = {
             "scale": 1 <= self.scale <= 40,
             "edges_per_vertex": self.edges_per_vertex > 0,
@@ -66,6 +67,7 @@ class RecursiveMatrix(GraphSource):
 
     def make(self) -> Graph:
         """See `GraphSource`."""
+        self.check()
         random = np.random.default_rng(self.seed)
         vertices = 1 << self.scale
         one, other = self._edges(random)

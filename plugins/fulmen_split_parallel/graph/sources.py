@@ -13,7 +13,20 @@ class GraphSource(ABC):
 
     @abstractmethod
     def make(self) -> Graph:
-        """Make the graph, anew at each call."""
+        """Make the graph, anew at each call.
+
+        Raises:
+            GraphError: an option is out of range, or what the graph is made from is not there.
+        """
+
+    def check(self) -> None:  # noqa: B027 - some have nothing to refuse
+        """Refuse options out of range, before any work.
+
+        Not when the source itself is made: jsonargparse would bury the reason among its own attempts.
+
+        Raises:
+            GraphError: an option is out of range.
+        """
 
     @abstractmethod
     def identity(self) -> str:

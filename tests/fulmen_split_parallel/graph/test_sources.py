@@ -88,7 +88,7 @@ def test_without_communities_nothing_but_degrees_matters():
 )
 def test_generators_refuse_what_they_cannot_draw(make, options):
     with pytest.raises(GraphError, match=rf"{make.__name__}: {next(iter(options))} is "):
-        make(**options)
+        make(**options).make()
 
 
 def test_the_shipped_graph_is_that_of_debian():
