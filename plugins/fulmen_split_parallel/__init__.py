@@ -16,7 +16,7 @@ loading.py     loaders of mini-batches, in one process and in data parallel
 graph_cache.py     graphs that had to be made, kept as folders
 
 Adapters: graph_data.py (`graph`), strategy.py (`split_parallel`), models.py (`sage`, `gat`), analyzer.py
-(`redundancy`), commands.py; plugin.py names them.
+(`redundancy`, with redundancy_pieces.py and redundancy_charts.py), commands.py; plugin.py names them.
 """
 
 from __future__ import annotations
