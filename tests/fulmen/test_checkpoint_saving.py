@@ -71,7 +71,7 @@ VALUES = {
     "str subclass": Text("x"),
     "torch version": torch.__version__,
     "module": torch.nn.Linear(1, 1),
-    "class": dict,
+    "class": Record,
     "function": torch.relu,
     "key": {np.int64(1): 1},
     "range": range(3),

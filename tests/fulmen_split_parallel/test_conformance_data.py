@@ -6,10 +6,14 @@ import gzip
 
 import pytest
 
-from fulmen.testing import DataConformance
+from fulmen.testing import DataConformance, PluginConformance
 from fulmen.testing.component import ComponentConformance
 
 TOY = {"num_features": 4, "num_classes": 3}
+
+
+class TestPlugin(PluginConformance):
+    plugin = "split_parallel"
 
 
 class TestGraph(DataConformance):

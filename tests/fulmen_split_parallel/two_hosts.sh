@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Two hosts of one machine: network namespaces with an interface each, with mounts, hostnames and /tmp of their own.
 # Root only:  unshare -m two_hosts.sh NAME 'COMMAND on the first' 'COMMAND on the second'
+# $OWN_TMP are the commands that give a host an empty /tmp.
 # The namespaces are called NAMEa and NAMEb; in the file $CUT, once it is there, is a wish to cut the line.
 set -eu
 mount --make-rprivate /
@@ -16,7 +17,7 @@ ip -n "$1a" addr add 10.9.0.1/24 dev "$1va"
 ip -n "$1b" addr add 10.9.0.2/24 dev "$1vb"
 run() {
     ip netns exec "$1$2" unshare -m -u bash -c \
-        "hostname host-$2; mount -t tmpfs none /tmp; export GLOO_SOCKET_IFNAME=$1v$2; $3"
+        "hostname host-$2; $OWN_TMP; export GLOO_SOCKET_IFNAME=$1v$2; $3"
 }
 run "$1" a "$2" & a=$!
 run "$1" b "$3" & b=$!

@@ -56,9 +56,23 @@ def cable() -> None:
         subprocess.run(command.split(), check=True)
 
 
+def own_tmp() -> str:
+    """Return the commands that give a host an empty /tmp, in which code that lies there is still seen."""
+    repository = Path(__file__).resolve().parents[3]
+    needed = [folder for folder in (repository, Path(sys.prefix)) if folder.is_relative_to("/tmp")]
+    kept = {folder: f"/run/netns/kept-{number}" for number, folder in enumerate(needed)}
+    return "; ".join(
+        [
+            *(f"mkdir -p {aside}; mount --bind {folder} {aside}" for folder, aside in kept.items()),
+            "mount -t tmpfs none /tmp",
+            *(f"mkdir -p {folder}; mount --move {aside} {folder}" for folder, aside in kept.items()),
+        ]
+    )
+
+
 def begin(name: str) -> subprocess.Popen[str]:
     """Begin this file as a host; its end is that of all that it began."""
-    inside = f"hostname host-{name}; mount -t tmpfs none /tmp; exec {sys.executable} {__file__} {name}"
+    inside = f"hostname host-{name}; {own_tmp()}; exec {sys.executable} {__file__} {name}"
     command = ["ip", "netns", "exec", name, "unshare", "-m", "-u", "-p", "-f", "--kill-child", "--mount-proc"]
     environment = {
         **os.environ,

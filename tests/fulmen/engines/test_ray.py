@@ -31,6 +31,8 @@ def engine(output):
     """One for all tests: to begin a cluster takes ten seconds."""
     engine = RayEngine(workers=2, timeout_s=3.0, memory_mb=900)
     engine.output = output
+    engine.submit(task("first", "give_back", 0))
+    gather(engine, 1, 240)  # a cluster may be slow to begin
     yield engine
     begun = psutil.Process().children(recursive=True)
     engine.close()
