@@ -116,11 +116,11 @@ CAUSES = {
     [
         ("ddp", 1, "raise"),
         ("ddp", 1, "kill"),
-        ("ddp", 1, "stop"),
-        ("ddp", 1, "memory"),
+        pytest.param("ddp", 1, "stop", marks=pytest.mark.long),
+        pytest.param("ddp", 1, "memory", marks=pytest.mark.long),
         ("ddp", 0, "stop"),  # the very process that the user started
         ("ddp_spawn", 1, "kill"),
-        ("ddp_spawn", 0, "stop"),
+        pytest.param("ddp_spawn", 0, "stop", marks=pytest.mark.long),
     ],
 )
 def test_a_rank_that_fails_ends_the_run_with_its_own_error(run_of_two, strategy, rank, how):
@@ -150,7 +150,7 @@ def test_a_run_in_which_nobody_fails_is_undisturbed(run_of_two):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("how", ["ctrl-c", "terminate"])
+@pytest.mark.parametrize("how", [pytest.param("ctrl-c", marks=pytest.mark.long), "terminate"])
 def test_a_run_that_is_asked_to_end_ends_with_all_its_ranks(run_of_two, how):
     """At SIGTERM, Lightning's own handler hangs until the process group times out."""
     run = run_of_two("ddp", 0, how)

@@ -36,7 +36,16 @@ STARTS = {
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(
+    "start",
+    [
+        "its name",
+        "torchrun -m",
+        pytest.param("python -m", marks=pytest.mark.long),
+        pytest.param("torchrun its file", marks=pytest.mark.long),
+        "torchrun --no-python",
+    ],
+)
 def test_a_run_of_two_processes(start, tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     command = [*map(str, STARTS[start]), "fit", "--config", "config.yaml", "--quiet"]

@@ -21,7 +21,10 @@ from small_graph import small_graph  # noqa: E402
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(("how", "said"), [("kill", "was killed by SIGKILL"), ("stop", "was stopped")])
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("kill", "was killed by SIGKILL"), pytest.param("stop", "was stopped", marks=pytest.mark.long)],
+)
 def test_a_rank_that_comes_to_grief_ends_the_run(tmp_path, how, said):
     save_graph(small_graph(), tmp_path / "graph", fulmen.write_artifact)
     ran = subprocess.run(

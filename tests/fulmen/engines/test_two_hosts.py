@@ -25,6 +25,7 @@ def why_not() -> str | None:
     return tried.stderr.strip() or None
 
 
+@pytest.mark.long
 @pytest.mark.process
 def test_a_host_that_is_cut_off_and_killed_costs_nothing():
     pytest.importorskip("ray", reason="needs the extra 'ray'")
