@@ -35,4 +35,4 @@ def test_a_target_attends_to_what_drives_it(monkeypatch):
     x[1:, 2] = x[:-1, 0] + 0.1 * x[1:, 2]
     result = train_by_protocol((x - x.mean(0)) / x.std(0), seconds=60.0, seeds=(10,))
 
-    assert result.attention[2, 0] > 2 * result.attention[2, 1]
+    assert result.attention[2, 0] > 1.5 * result.attention[2, 1]

@@ -33,7 +33,11 @@ def _cannot() -> str:
     return "" if tried.returncode == 0 else "this container may not make namespaces"
 
 
-pytestmark = [pytest.mark.process, pytest.mark.skipif(bool(_cannot()), reason=_cannot() or "never")]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.long,
+    pytest.mark.skipif(bool(_cannot()), reason=_cannot() or "never"),
+]
 
 
 @pytest.fixture

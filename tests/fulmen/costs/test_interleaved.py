@@ -57,6 +57,7 @@ def spin(seconds):
         sum(range(1000))
 
 
+@pytest.mark.long
 @pytest.mark.process
 def test_beside_a_busy_neighbour_estimates_agree():
     """benchmarks/search.py has the issue's bars, .05 and .98; here other tests may run beside too."""
