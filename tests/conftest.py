@@ -43,7 +43,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_meeting_place_left() -> Iterator[None]:
-    """Lightning leaves in this process's environment where the ranks of a run met; the next run is another."""
+    """Lightning leaves in the environment where the ranks of a run met; the next run is another."""
     yield
     for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
         os.environ.pop(name, None)
