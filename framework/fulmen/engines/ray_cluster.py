@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 from fulmen.errors import UserError
 
 STORE_BYTES = 80 << 20  # of shared memory, the least that Ray takes: what crosses is small
@@ -88,30 +86,10 @@ class Cluster:
 
     def close(self) -> None:
         """Leave the cluster, and end it if it is our own."""
-        begun = [] if self._folder is None else _begun(self._folder)
         if self._ours:
             self.ray.shutdown()
-        _end(begun)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _begun(folder: str) -> list[psutil.Process]:
-    """Return the processes of this process's own cluster, which is known by its folder."""
-    found: list[psutil.Process] = []
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.Error):
-            if any(folder in word for word in child.cmdline()):
-                found += [child, *child.children(recursive=True)]
-    return found
-
-
-def _end(processes: list[psutil.Process], patience: float = 2.0) -> None:
-    """End what outlives a cluster: Ray's agents look only now and then whether theirs is still there."""
-    for process in psutil.wait_procs(processes, timeout=patience)[1]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(processes, timeout=patience)
 
 
 def require_ray() -> None:
