@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,14 +88,12 @@ class FaultOptions:
 
     def _check_names(self) -> None:
         _require("policies", self.policies, len(self.policies) > 0, "at least one policy")
-        for policy in self.policies:
-            expected = f"each one of {', '.join(POLICIES)}"
-            _require("policies", self.policies, policy in POLICIES, expected)
+        _require_known("policies", self.policies, POLICIES)
         _require(
             "schemes", self.schemes, self.schemes is None or len(self.schemes) > 0, "at least one scheme"
         )
+        _require_known("schemes", self.schemes or (), SCHEMES)
         for name in self.schemes or ():
-            _require("schemes", self.schemes, name in SCHEMES, f"each one of {', '.join(SCHEMES)}")
             word = WORD[self.number_format]
             if word not in SCHEMES[name].words:
                 raise UserError(
@@ -180,3 +180,13 @@ class FaultOptions:
 
 def _require(option: str, value: Any, condition: bool, expected: str) -> None:
     require(option, value, condition, expected, OWNER)
+
+
+def _require_known(option: str, values: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse names that there are not, and say which was meant."""
+    names, values = list(known), list(values)
+    for name in values:
+        near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else "."
+        if name not in names:
+            raise UserError(f"{OWNER}: {option} is {values}; each is one of {', '.join(names)}{meant}")
