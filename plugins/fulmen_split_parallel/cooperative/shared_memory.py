@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -56,6 +56,17 @@ class SharedMemoryTransport:
         recv_counts: Sequence[int],
     ) -> None:
         """Send ``rows[index]`` and receive the others' rows; see `Transport`."""
+        self.begin(rows, index, send_counts, out, recv_counts)()
+
+    def begin(
+        self,
+        rows: Tensor,
+        index: Tensor | None,
+        send_counts: Sequence[int],
+        out: Tensor,
+        recv_counts: Sequence[int],
+    ) -> Callable[[], None]:
+        """Begin an exchange and return what ends it; see `Transport`."""
         row_bytes = rows.shape[1] * rows.element_size()
         count = sum(send_counts)
         room = self._outbox.room((self._exchange + 1) % 2, count * row_bytes)
@@ -67,6 +78,9 @@ class SharedMemoryTransport:
                 chosen = rows if index is None else rows.index_select(0, index)
                 room.view(rows.dtype).view(count, -1).copy_(chosen)
         self._announce(row_bytes, np.asarray(send_counts, np.int64))
+        return lambda: self._receive(out, recv_counts, row_bytes)
+
+    def _receive(self, out: Tensor, recv_counts: Sequence[int], row_bytes: int) -> None:
         start = 0
         for other, window in self._windows.items():
             received, count, other_bytes = self._wait(other, window)
@@ -77,7 +91,7 @@ class SharedMemoryTransport:
                     "are out of step. Every rank has to go through the same layers in the same order."
                 )
             if count and row_bytes:
-                out[start : start + count].copy_(received.view(rows.dtype).view(count, -1))
+                out[start : start + count].copy_(received.view(out.dtype).view(count, -1))
             start += count
 
     def exchange_ids(
