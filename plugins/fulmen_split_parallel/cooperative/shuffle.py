@@ -116,7 +116,8 @@ class Shuffle:
     def _land(self, memory: Tensor) -> Callable[[], Tensor]:
         """Receive rows behind those that are kept; what is given is a part of the memory."""
         route, end = self.route, self.route.kept_start + self.route.rows_out
-        received = memory[route.kept_rows.stop : end]
+        # Behind all that anyone can have kept for a gradient: torch must not take these for changed.
+        received = memory.data[route.kept_rows.stop : end]
         with self.timed():
             finish = self.transport.begin(
                 memory[: route.rows_in], route.send, route.send_counts, received, route.recv_counts
