@@ -53,12 +53,13 @@ class SeveralHostsTransport:
         near_in = rows.new_empty((int(from_near.sum()), rows.shape[1]))
         far_in = rows.new_empty((len(from_near) - len(near_in), rows.shape[1]))
         # The wires work while this host copies.
-        far = self.far.begin(rows, index[~to_near], self._far(send_counts), far_in, self._far(recv_counts))
-        near = self.near.begin(rows, index[to_near], self._near(send_counts), near_in, self._near(recv_counts))
+        far, near = self._far, self._near
+        ended_far = self.far.begin(rows, index[~to_near], far(send_counts), far_in, far(recv_counts))
+        ended_near = self.near.begin(rows, index[to_near], near(send_counts), near_in, near(recv_counts))
 
         def finish() -> None:
-            near()
-            far()
+            ended_near()
+            ended_far()
             out[from_near] = near_in
             out[~from_near] = far_in
 

@@ -40,15 +40,20 @@ class Exchange(Protocol):
 class Apart(Protocol):
     """An exchange that leaves the rows that stay where they are, and can be waited for later.
 
-    Of the rows that it would return, the first ``num_kept`` are rows in a row of those that this rank holds,
-    from ``kept_start`` on; the others come from other ranks.
+    Of the rows that it would return, the first ``num_kept`` are those that this rank holds from
+    ``kept_start`` on; the others come from other ranks.
 
     What `begin`, `fetch` and `give_back` return is called once, before anything else is exchanged. All ranks
     call all of them in the same order. The latter two are for those who make gradients by themselves.
     """
 
-    kept_start: int
-    num_kept: int
+    @property
+    def kept_start(self) -> int:
+        """The first of the rows that stay."""
+
+    @property
+    def num_kept(self) -> int:
+        """How many."""
 
     def begin(self, rows: Tensor) -> Callable[[], Tensor]:
         """Begin what `GraphLayer.exchange` does; what is returned gives its rows, differentiably."""
@@ -107,9 +112,9 @@ class GraphLayer:
         return rows if self.exchange_rows is None else self.exchange_rows(rows)
 
     def begin(self, rows: Tensor) -> Callable[[], Tensor]:
-        """Begin `exchange` and return what ends it and gives its rows: what is done in between is not waiting.
+        """Begin `exchange` and return what ends it and gives its rows.
 
-        It is called once, before anything else is exchanged.
+        It is called once, before anything else is exchanged. What is done in between is no time of waiting.
         """
         if self.apart is not None:
             return self.apart.begin(rows)

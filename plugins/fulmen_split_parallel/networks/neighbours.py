@@ -56,9 +56,7 @@ class Edges:
 
     def sum(self, rows: Tensor) -> Tensor:
         """Return each destination's sum of its sources' rows, (D, width)."""
-        return functional.embedding_bag(
-            self.indices, rows, self.indptr, mode="sum", include_last_offset=True
-        )
+        return functional.embedding_bag(self.indices, rows, self.indptr, mode="sum", include_last_offset=True)
 
 
 def edges_apart(layer: GraphLayer, apart: Apart) -> tuple[Edges, Edges]:
