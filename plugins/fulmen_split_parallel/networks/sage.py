@@ -48,8 +48,7 @@ class SageConvolution(LayerConvolution):
             return pulled
         # Features, for instance: their exchange needs no gradient, and goes on beside a product.
         arriving = layer.begin(rows)
-        new: Tensor = self.lin_r(layer.own(rows))
-        new = new + self.lin_l(self._neighbours(arriving(), layer))
+        new: Tensor = self.lin_r(layer.own(rows)) + self.lin_l(self._neighbours(arriving(), layer))
         return new
 
     def forward(self, sources: Tensor, layer: GraphLayer) -> Tensor:
