@@ -9,6 +9,7 @@ by way of a tensor of zeros as large as all rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,20 +26,24 @@ def in_pieces(layer: GraphLayer) -> bool:
     return layer.exchange_rows is None or layer.apart is not None
 
 
-def mean_and_own(rows: Tensor, layer: GraphLayer) -> tuple[Tensor, Tensor]:
+def mean_and_own(rows: Tensor, layer: GraphLayer) -> tuple[Tensor, Tensor, Callable[[], None]]:
     """Return the mean of each destination's in-neighbours, 0 where it has none, and its own row.
 
-    Collective where the layer has an exchange, in its backward pass too.
+    Collective where the layer has an exchange, in its backward pass too. The mean is not to be used before
+    the last of what is returned has been called, which is to be before anything else is exchanged.
 
     Args:
         rows: float (n, width), of the layer below, as this rank has them.
         layer: Its edges, whose weights do not count.
 
     Returns:
-        float (D, width), and (D, width), which is a part of `rows` and must not be written to.
+        float (D, width); (D, width), which is a part of `rows` and must not be written to; and what waits
+        for the others' rows and completes the mean.
     """
-    mean, own = _MeanAndOwn.apply(rows, layer)  # type: ignore[no-untyped-call]
-    return mean, own
+    finishing: list[Callable[[], None]] = []
+    mean, own = _MeanAndOwn.apply(rows, layer, finishing)  # type: ignore[no-untyped-call]
+    (finish,) = finishing
+    return mean, own, finish
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,31 +75,39 @@ def edges_apart(layer: GraphLayer, apart: Apart) -> tuple[Edges, Edges]:
 
 class _MeanAndOwn(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, layer: GraphLayer) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, rows: Tensor, layer: GraphLayer, finishing: list[Callable[[], None]]
+    ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        ctx.apart, start = layer.apart, 0
+        apart = ctx.apart = layer.apart
+        start = 0 if apart is None else apart.kept_start
+        ctx.place = slice(start, start + layer.num_destinations)
+        ctx.share = layer.indptr.diff().clamp(min=1).to(rows.dtype).reciprocal()[:, None]
+        ctx.held = rows.detach().requires_grad_()
+        own, others = Edges(layer.indptr, layer.indices), None
+        if apart is not None:
+            arriving = apart.fetch(rows)
+            own, others = edges_apart(layer, apart)
         # The sums keep what torch needs for their gradients, which the backward pass asks for one by one.
         with torch.enable_grad():
-            ctx.held = rows.detach().requires_grad_()
-            if layer.apart is None:
-                ctx.own = Edges(layer.indptr, layer.indices).sum(ctx.held)
-            else:
-                start = layer.apart.kept_start
-                arriving = layer.apart.fetch(rows)
-                own, others = edges_apart(layer, layer.apart)
-                ctx.own = own.sum(ctx.held)
+            ctx.own = own.sum(ctx.held)
+        mean = ctx.own.detach()
+
+        def finish() -> None:
+            if others is not None:
                 ctx.received = arriving().requires_grad_()
-                ctx.others = others.sum(ctx.received)
-        ctx.share = layer.indptr.diff().clamp(min=1).to(rows.dtype).reciprocal()[:, None]
-        ctx.place = slice(start, start + layer.num_destinations)
-        total = ctx.own.detach()
-        if layer.apart is not None:
-            total.add_(ctx.others.detach())
-        return total.mul_(ctx.share), rows[ctx.place]
+                with torch.enable_grad():
+                    ctx.others = others.sum(ctx.received)
+                mean.data.add_(ctx.others.detach())
+            # By way of data: nobody has kept the mean yet, and torch need not know that it changes.
+            mean.data.mul_(ctx.share)
+
+        finishing.append(finish)
+        return mean, rows[ctx.place]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_mean: Tensor | None, of_own: Tensor | None) -> tuple[Tensor, None]:
+    def backward(ctx: Any, of_mean: Tensor | None, of_own: Tensor | None) -> tuple[Tensor, None, None]:
         # A rank whose mean nobody used still has to answer the others.
         each = torch.zeros_like(ctx.own) if of_mean is None else of_mean * ctx.share
         if ctx.apart is not None:
@@ -105,4 +118,4 @@ class _MeanAndOwn(torch.autograd.Function):
             gradient[ctx.place] += of_own
         if ctx.apart is not None:
             returning(gradient)
-        return gradient, None
+        return gradient, None, None

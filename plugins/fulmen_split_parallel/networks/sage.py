@@ -43,10 +43,12 @@ class SageConvolution(LayerConvolution):
         """Return rows of the destinations, (D, out_channels), from rows where their owners have them."""
         plain = self.aggregation == "mean" and layer.edge_weight is None
         if plain and rows.requires_grad and in_pieces(layer):
-            neighbours, own = mean_and_own(rows, layer)
-            pulled: Tensor = self.lin_l(neighbours) + self.lin_r(own)
+            neighbours, own, finish = mean_and_own(rows, layer)
+            of_own = self.lin_r(own)  # while others' rows are on their way
+            finish()
+            pulled: Tensor = of_own + self.lin_l(neighbours)
             return pulled
-        # Features, for instance: their exchange needs no gradient, and goes on beside a product.
+        # Features, for instance, whose exchange needs no gradient.
         arriving = layer.begin(rows)
         new: Tensor = self.lin_r(layer.own(rows)) + self.lin_l(self._neighbours(arriving(), layer))
         return new
