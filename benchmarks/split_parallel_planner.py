@@ -2,15 +2,18 @@
 
     python benchmarks/split_parallel_step.py        first: measures
     python benchmarks/split_parallel_planner.py     predicts, on the same machine; nothing else should run
+    python benchmarks/split_parallel_planner.py --table     no runs: the table of what is there
 
 For each configuration of benchmarks/results/split_parallel_step.json the planner measures the rates here,
-counts three mini-batches and predicts seconds of a step, split over data parallel. Bars: within 20 % of the
-measured ratio, and the right choice (below or above 1) on at least 10 of 12. Writes
-benchmarks/results/split_parallel_planner.json.
+counts three mini-batches and predicts seconds of a step, split over data parallel. A choice is what the
+analyzer would recommend: to split where that is predicted to be faster by more than predictions are good for.
+It is right if the measured ratio is on that side of 1. Bars: within 20 % of the measured ratio, and the right
+choice on at least 10 of 12. Writes benchmarks/results/split_parallel_planner.json.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from itertools import islice
 from pathlib import Path
@@ -24,6 +27,7 @@ from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.partition.make import partition
 from fulmen_split_parallel.planning.network_shape import NetworkShape
 from fulmen_split_parallel.planning.probing import measured_rates
+from fulmen_split_parallel.planning.recommendation import CLOSE
 from fulmen_split_parallel.planning.steps import data_parallel_work, split_work
 from fulmen_split_parallel.planning.table import table_row
 from fulmen_split_parallel.sampling.allocator import keep_freed_memory
@@ -60,13 +64,42 @@ def predicted(graph: Graph, name: str) -> dict[str, Any]:
     }
 
 
+def splits(row: dict[str, Any]) -> bool:
+    """Whether the planner recommends to split."""
+    return bool(row["predicted"] * (1 + CLOSE) < 1)
+
+
+def table(rows: dict[str, Any], steps: dict[str, Any]) -> str:
+    """Return predictions beside what was measured, as Markdown, and how often they are right."""
+    lines = [
+        "| Partition, network, features/hidden | Fan-outs, batch | ratio: predicted, measured | off by "
+        "| data parallel, ms: predicted, measured | choice |",
+        "|---|---|---|---|---|---|",
+    ]
+    near = right = 0
+    for name, row in rows.items():
+        partitioner, network, widths, fanouts, batch = name.split()[:5]
+        off, correct = row["predicted"] / row["measured"] - 1, splits(row) == (row["measured"] < 1)
+        near, right = near + (abs(off) <= 0.2), right + correct
+        choice = ("split" if splits(row) else "data parallel") + ("" if correct else ", wrong")
+        lines.append(
+            f"| {partitioner}, {network}, {widths} | {fanouts}, {batch} | {row['predicted']:.2f}, "
+            f"{row['measured']:.2f} | {100 * off:+.0f} % | {row['dp_step_ms']:.0f}, "
+            f"{steps[name]['data_step_ms']:.0f} | {choice} |"
+        )
+    return "\n".join([*lines, f"\nWithin 20 %: {near} of {len(rows)}; right choice: {right} of {len(rows)}."])
+
+
 def main() -> None:
     """Predict what was measured and print both."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
     keep_freed_memory()
     measured = json.loads(MEASURED.read_text())
-    rows: dict[str, Any] = {}
+    rows: dict[str, Any] = json.loads(RESULTS.read_text()) if options.table else {}
     graphs: dict[int, Graph] = {}
-    for name, found in measured.items():
+    for name, found in [] if options.table else measured.items():
         features = int(name.split()[2].split("/")[0])
         if features not in graphs:
             graphs.clear()  # one at a time: they are large
@@ -74,9 +107,7 @@ def main() -> None:
         rows[name] = {**predicted(graphs[features], name), "measured": found["clock"], "load": found["load"]}
         write_artifact(RESULTS, json.dumps(rows, indent=1) + "\n")
         print(f"{name}: predicted {rows[name]['predicted']:.2f}, measured {found['clock']:.2f}", flush=True)
-    near = [name for name, row in rows.items() if abs(row["predicted"] / row["measured"] - 1) <= 0.2]
-    right = [name for name, row in rows.items() if (row["predicted"] < 1) == (row["measured"] < 1)]
-    print(f"within 20 %: {len(near)} of {len(rows)}; right choice: {len(right)} of {len(rows)}")
+    print(table(rows, measured))
 
 
 if __name__ == "__main__":

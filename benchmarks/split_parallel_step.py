@@ -103,8 +103,10 @@ class Contender:
         self.rows.append([*numbers, counts["shuffled_rows"]])
 
 
-def contend(rank: int, folder: str, number: int, rounds: int, transport: Any) -> None:
-    """Be one of the two processes in one configuration; each leaves what it measured."""
+def contenders(
+    rank: int, folder: str, number: int, transport: Any
+) -> tuple[dict[str, Contender], Iterator[SeedBatch]]:
+    """Join the other process, and return the two ways to train and the mini-batches."""
     torch.set_num_threads(1)
     keep_freed_memory()
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
@@ -139,7 +141,14 @@ def contend(rank: int, folder: str, number: int, rounds: int, transport: Any) ->
             seeds.vertices, fanouts, seed=SEED, epoch=seeds.epoch, step=seeds.step, key=seeds.key
         ),
     )
-    for turn, seeds in zip(range(rounds + WARM), again(loader), strict=False):
+    return {"data": data, "split": split}, again(loader)
+
+
+def contend(rank: int, folder: str, number: int, rounds: int, transport: Any) -> None:
+    """Be one of the two processes in one configuration; each leaves what it measured."""
+    made, batches = contenders(rank, folder, number, transport)
+    data, split = made["data"], made["split"]
+    for turn, seeds in zip(range(rounds + WARM), batches, strict=False):
         for contender in (data, split) if turn % 2 else (split, data):
             contender.step(seeds)
     torch.save({"data": data.rows[WARM:], "split": split.rows[WARM:]}, Path(folder) / f"{rank}.pt")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -33,18 +33,17 @@ class CollectiveTransport:
         recv_counts: Sequence[int],
     ) -> None:
         """Send ``rows[index]`` and receive the others' rows; see `Transport`."""
-        work = self.start(rows, index, send_counts, out, recv_counts)
-        finish(work)
+        self.begin(rows, index, send_counts, out, recv_counts)()
 
-    def start(
+    def begin(
         self,
         rows: Tensor,
         index: Tensor | None,
         send_counts: Sequence[int],
         out: Tensor,
         recv_counts: Sequence[int],
-    ) -> tuple[dist.Work, Tensor, Tensor, Tensor]:
-        """Begin an exchange that `finish` ends; `out` is not to be read before."""
+    ) -> Callable[[], None]:
+        """Begin an exchange and return what ends it; see `Transport`."""
         sent = (rows if index is None else rows.index_select(0, index)).to(self.device)
         received = out if out.device == self.device else torch.empty_like(out, device=self.device)
         # Not the list form of all_to_all: gloo refuses uneven sizes there.
@@ -52,7 +51,14 @@ class CollectiveTransport:
             received, sent, list(recv_counts), list(send_counts), group=self.group, async_op=True
         )
         assert work is not None
-        return work, sent, received, out
+        under_way = work, sent  # which gloo reads until it is done
+
+        def finish() -> None:
+            under_way[0].wait()
+            if received is not out:
+                out.copy_(received)
+
+        return finish
 
     def exchange_ids(
         self, ids: NDArray[np.int64], send_counts: NDArray[np.int64]
@@ -68,11 +74,3 @@ class CollectiveTransport:
 
     def close(self) -> None:
         """Do nothing: the process groups go with the run."""
-
-
-def finish(begun: tuple[dist.Work, Tensor, Tensor, Tensor]) -> None:
-    """Wait for the end of an exchange; its rows are then in place."""
-    work, _, received, out = begun
-    work.wait()
-    if received is not out:
-        out.copy_(received)

@@ -52,7 +52,8 @@ def own_part(
         shuffle = Shuffle(layer.route, transport, counts, memory if room else None)
         start = layer.route.kept_start
         own = slice(start, start + layer.block.num_destinations) if start else None
-        layers.append(dataclasses.replace(layer_of(layer.block, graph), exchange_rows=shuffle, own_rows=own))
+        made = layer_of(layer.block, graph)
+        layers.append(dataclasses.replace(made, exchange_rows=shuffle, own_rows=own, apart=shuffle))
     return GraphBatch(
         x=memory[: len(plan.inputs)],
         inputs=torch.from_numpy(plan.inputs),

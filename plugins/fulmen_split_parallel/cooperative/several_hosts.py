@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fulmen_split_parallel.cooperative.collective import CollectiveTransport, finish
+from fulmen_split_parallel.cooperative.collective import CollectiveTransport
 from fulmen_split_parallel.cooperative.transport import Transport
 
 
@@ -36,17 +36,34 @@ class SeveralHostsTransport:
         recv_counts: Sequence[int],
     ) -> None:
         """Send ``rows[index]`` and receive the others' rows; see `Transport`."""
+        self.begin(rows, index, send_counts, out, recv_counts)()
+
+    def begin(
+        self,
+        rows: Tensor,
+        index: Tensor | None,
+        send_counts: Sequence[int],
+        out: Tensor,
+        recv_counts: Sequence[int],
+    ) -> Callable[[], None]:
+        """Begin an exchange and return what ends it; see `Transport`."""
         if index is None:
             index = torch.arange(sum(send_counts), device=rows.device)
         to_near, from_near = self._is_near(send_counts), self._is_near(recv_counts)
         near_in = rows.new_empty((int(from_near.sum()), rows.shape[1]))
         far_in = rows.new_empty((len(from_near) - len(near_in), rows.shape[1]))
         # The wires work while this host copies.
-        begun = self.far.start(rows, index[~to_near], self._far(send_counts), far_in, self._far(recv_counts))
-        self.near.exchange(rows, index[to_near], self._near(send_counts), near_in, self._near(recv_counts))
-        finish(begun)
-        out[from_near] = near_in
-        out[~from_near] = far_in
+        far, near = self._far, self._near
+        ended_far = self.far.begin(rows, index[~to_near], far(send_counts), far_in, far(recv_counts))
+        ended_near = self.near.begin(rows, index[to_near], near(send_counts), near_in, near(recv_counts))
+
+        def finish() -> None:
+            ended_near()
+            ended_far()
+            out[from_near] = near_in
+            out[~from_near] = far_in
+
+        return finish
 
     def exchange_ids(
         self, ids: NDArray[np.int64], send_counts: NDArray[np.int64]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ from fulmen_split_parallel.cooperative.peers import Patience
 from fulmen_split_parallel.sampling.feature_rows import copy_rows
 
 _SPINS = 2_000  # some 20 microseconds: longer, and a rank that waits takes the core of the one it waits for
-_NAPS = (20e-6, 50e-6, 100e-6, 200e-6, 500e-6)  # seconds, and from then on the last
+# Seconds of a wait, and how long a rank then sleeps before it looks again; 0: it only lets others of its core
+# go first. Ranks mostly wait for each other for less than a millisecond, a dozen times in a step.
+_NAPS = ((0.001, 0.0), (0.02, 50e-6), (float("inf"), 500e-6))
 
 
 class SharedMemoryTransport:
@@ -56,6 +59,17 @@ class SharedMemoryTransport:
         recv_counts: Sequence[int],
     ) -> None:
         """Send ``rows[index]`` and receive the others' rows; see `Transport`."""
+        self.begin(rows, index, send_counts, out, recv_counts)()
+
+    def begin(
+        self,
+        rows: Tensor,
+        index: Tensor | None,
+        send_counts: Sequence[int],
+        out: Tensor,
+        recv_counts: Sequence[int],
+    ) -> Callable[[], None]:
+        """Begin an exchange and return what ends it; see `Transport`."""
         row_bytes = rows.shape[1] * rows.element_size()
         count = sum(send_counts)
         room = self._outbox.room((self._exchange + 1) % 2, count * row_bytes)
@@ -67,6 +81,9 @@ class SharedMemoryTransport:
                 chosen = rows if index is None else rows.index_select(0, index)
                 room.view(rows.dtype).view(count, -1).copy_(chosen)
         self._announce(row_bytes, np.asarray(send_counts, np.int64))
+        return lambda: self._receive(out, recv_counts, row_bytes)
+
+    def _receive(self, out: Tensor, recv_counts: Sequence[int], row_bytes: int) -> None:
         start = 0
         for other, window in self._windows.items():
             received, count, other_bytes = self._wait(other, window)
@@ -77,7 +94,7 @@ class SharedMemoryTransport:
                     "are out of step. Every rank has to go through the same layers in the same order."
                 )
             if count and row_bytes:
-                out[start : start + count].copy_(received.view(rows.dtype).view(count, -1))
+                out[start : start + count].copy_(received.view(out.dtype).view(count, -1))
             start += count
 
     def exchange_ids(
@@ -101,7 +118,7 @@ class SharedMemoryTransport:
         self._outbox.announce(self._exchange, row_bytes, counts)
 
     def _wait(self, other: int, window: Window) -> tuple[Tensor, int, int]:
-        words, nap = window.words, 0
+        words, since = window.words, time.perf_counter()
         patience: Patience | None = None
         while not spin_until(words, READY, self._exchange, _SPINS):
             patience = patience or Patience(window.process, self.names[other], self.timeout)
@@ -111,6 +128,10 @@ class SharedMemoryTransport:
                     f"shared memory: connection closed by peer: {self.names[other]} (pid "
                     f"{window.process.pid}) has left the run."
                 )
-            time.sleep(_NAPS[min(nap, len(_NAPS) - 1)])
-            nap += 1
+            waited = time.perf_counter() - since
+            nap = next(nap for until, nap in _NAPS if waited < until)
+            if nap:
+                time.sleep(nap)
+            else:
+                os.sched_yield()
         return window.rows_for(self.rank, self._exchange)

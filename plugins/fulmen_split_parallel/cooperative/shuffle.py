@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,24 +43,92 @@ class Shuffle:
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Return the rows that this rank needs, (rows_out, ...), for those that it holds, (rows_in, ...)."""
+        return self.begin(rows)()
+
+    @property
+    def kept_start(self) -> int:
+        """The first of the rows that stay; see `Apart`."""
+        return self.route.kept_start
+
+    @property
+    def num_kept(self) -> int:
+        """How many rows stay; see `Apart`."""
+        return self.route.num_kept
+
+    def begin(self, rows: Tensor) -> Callable[[], Tensor]:
+        """Begin an exchange, and return what ends it and gives its rows; see `Apart`."""
+        self._require(rows)
+        if self.transport.size == 1:
+            return lambda: rows
+        if self.landing is not None and not rows.requires_grad and _begins(self.landing, rows):
+            return self._land(self.landing)
+        width = math.prod(rows.shape[1:])  # reshape cannot tell it where there are no rows
+        flat = rows.reshape(len(rows), width)
+        exchanged: Tensor = _Shuffle.apply(flat, self)  # type: ignore[no-untyped-call]
+        shaped = exchanged.reshape(self.route.rows_out, *rows.shape[1:])
+        return lambda: shaped
+
+    def fetch(self, rows: Tensor) -> Callable[[], Tensor]:
+        """Begin to bring rows from other ranks, and return what gives them; see `Apart`."""
+        self._require(rows)
+        route = self.route
+        received = rows.new_empty((route.num_received, rows.shape[1]))
+        with self.timed():
+            finish = self.transport.begin(
+                rows.contiguous(), route.send, route.send_counts, received, route.recv_counts
+            )
+
+        def ended() -> Tensor:
+            with self.timed():
+                finish()
+            return received
+
+        return ended
+
+    def give_back(self, gradient: Tensor) -> Callable[[Tensor], None]:
+        """Begin to take gradients of what `fetch` gave to where it was; see `Apart`."""
+        route = self.route
+        coming = gradient.new_empty((len(route.send), gradient.shape[1]))
+        with self.timed():
+            finish = self.transport.begin(
+                gradient.contiguous(), None, route.recv_counts, coming, route.send_counts
+            )
+
+        def add_to(held: Tensor) -> None:
+            with self.timed():
+                finish()
+                # A vertex may have been sent to several ranks: its gradient is the sum of theirs and its own.
+                held.index_add_(0, route.send, coming)
+
+        return add_to
+
+    def to(self, device: torch.device | str) -> Shuffle:
+        """Return the same exchange with its indices on a device."""
+        return Shuffle(self.route.to(device), self.transport, self.counts)
+
+    def _require(self, rows: Tensor) -> None:
         if len(rows) != self.route.rows_in:
             raise ValueError(
                 f"{len(rows)} rows to exchange where the layer below has {self.route.rows_in} destinations; "
                 "give exchange the output of the layer below (skipped rows: their first num_destinations)."
             )
-        if self.transport.size == 1:
-            return rows
-        if self.landing is not None and not rows.requires_grad and _begins(self.landing, rows):
-            with self.timed():
-                return _land(self.landing, self.route, self.transport)
-        width = math.prod(rows.shape[1:])  # reshape cannot tell it where there are no rows
-        flat = rows.reshape(len(rows), width)
-        exchanged: Tensor = _Shuffle.apply(flat, self)  # type: ignore[no-untyped-call]
-        return exchanged.reshape(self.route.rows_out, *rows.shape[1:])
 
-    def to(self, device: torch.device | str) -> Shuffle:
-        """Return the same exchange with its indices on a device."""
-        return Shuffle(self.route.to(device), self.transport, self.counts)
+    def _land(self, memory: Tensor) -> Callable[[], Tensor]:
+        """Receive rows behind those that are kept; what is given is a part of the memory."""
+        route, end = self.route, self.route.kept_start + self.route.rows_out
+        # Behind all that anyone can have kept for a gradient: torch must not take these for changed.
+        received = memory.data[route.kept_rows.stop : end]
+        with self.timed():
+            finish = self.transport.begin(
+                memory[: route.rows_in], route.send, route.send_counts, received, route.recv_counts
+            )
+
+        def ended() -> Tensor:
+            with self.timed():
+                finish()
+            return memory[route.kept_start : end]
+
+        return ended
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -90,14 +158,6 @@ def _begins(memory: Tensor, rows: Tensor) -> bool:
     """Whether rows are the beginning of some memory, and not, say, their copy in another precision."""
     alike = rows.dtype == memory.dtype and rows.shape[1:] == memory.shape[1:]
     return alike and rows.data_ptr() == memory.data_ptr() and rows.is_contiguous()
-
-
-def _land(memory: Tensor, route: Route, transport: Transport) -> Tensor:
-    """Receive rows behind those that are kept; what is returned is a part of the memory."""
-    end = route.kept_start + route.rows_out
-    received = memory[route.kept_rows.stop : end]
-    transport.exchange(memory[: route.rows_in], route.send, route.send_counts, received, route.recv_counts)
-    return memory[route.kept_start : end]
 
 
 def send_along(rows: Tensor, route: Route, transport: Transport) -> Tensor:

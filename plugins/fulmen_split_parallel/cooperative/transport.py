@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -48,6 +48,24 @@ class Transport(Protocol):
         """
         ...
 
+    def begin(
+        self,
+        rows: Tensor,
+        index: Tensor | None,
+        send_counts: Sequence[int],
+        out: Tensor,
+        recv_counts: Sequence[int],
+    ) -> Callable[[], None]:
+        """Begin what `exchange` does, and return what ends it.
+
+        Until that has been called, once, `out` is not to be read, `rows` not to be written, and nothing else
+        to be exchanged. What a rank computes in between, it does not spend waiting for the others.
+
+        Raises:
+            ConnectionError: as above, here or at the end.
+        """
+        ...
+
     def exchange_ids(
         self, ids: NDArray[np.int64], send_counts: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -85,6 +103,17 @@ class NoPeers:
         recv_counts: Sequence[int],
     ) -> None:
         """Do nothing; see `Transport`."""
+
+    def begin(
+        self,
+        rows: Tensor,
+        index: Tensor | None,
+        send_counts: Sequence[int],
+        out: Tensor,
+        recv_counts: Sequence[int],
+    ) -> Callable[[], None]:
+        """Do nothing; see `Transport`."""
+        return lambda: None
 
     def exchange_ids(
         self, ids: NDArray[np.int64], send_counts: NDArray[np.int64]

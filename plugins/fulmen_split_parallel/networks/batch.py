@@ -37,6 +37,40 @@ class Exchange(Protocol):
         """Return the same exchange with its index tensors on a device."""
 
 
+class Apart(Protocol):
+    """An exchange that leaves the rows that stay where they are, and can be waited for later.
+
+    Of the rows that it would return, the first ``num_kept`` are those that this rank holds from
+    ``kept_start`` on; the others come from other ranks.
+
+    What `begin`, `fetch` and `give_back` return is called once, before anything else is exchanged. All ranks
+    call all of them in the same order. The latter two are for those who make gradients by themselves.
+    """
+
+    @property
+    def kept_start(self) -> int:
+        """The first of the rows that stay."""
+
+    @property
+    def num_kept(self) -> int:
+        """How many."""
+
+    def begin(self, rows: Tensor) -> Callable[[], Tensor]:
+        """Begin what `GraphLayer.exchange` does; what is returned gives its rows, differentiably."""
+
+    def fetch(self, rows: Tensor) -> Callable[[], Tensor]:
+        """Begin to bring rows from other ranks; what is returned gives them, (received, width)."""
+
+    def give_back(self, gradient: Tensor) -> Callable[[Tensor], None]:
+        """Begin to take gradients to where `fetch` had the rows from, (received, width).
+
+        What is returned adds those of this rank's rows to a tensor, (rows that it holds, width).
+        """
+
+    def to(self, device: torch.device | str) -> Apart:
+        """Return the same exchange with its index tensors on a device."""
+
+
 @dataclass(eq=False)
 class GraphLayer:
     """One layer of a mini-batch: D destinations, S sources, E edges between them.
@@ -55,6 +89,8 @@ class GraphLayer:
         exchange_rows: How rows of the layer below become those of ``sources``; None: they are those.
         own_rows: int64 (D,) or a slice, positions of the destinations among the rows of the layer below,
             which their owner computed itself; None: the first D.
+        apart: The same exchange in pieces, for convolutions that can do without the rows of ``sources`` as
+            one tensor; None: there is none.
     """
 
     sources: Tensor
@@ -65,6 +101,7 @@ class GraphLayer:
     degrees: Tensor | None = None
     exchange_rows: Exchange | None = None
     own_rows: Tensor | slice | None = None
+    apart: Apart | None = None
 
     def exchange(self, rows: Tensor) -> Tensor:
         """Return the rows of ``sources``, (S, width), for those that the layer below computed here.
@@ -73,6 +110,16 @@ class GraphLayer:
         exchanged several times (hidden rows and skipped ones), as long as all ranks do.
         """
         return rows if self.exchange_rows is None else self.exchange_rows(rows)
+
+    def begin(self, rows: Tensor) -> Callable[[], Tensor]:
+        """Begin `exchange` and return what ends it and gives its rows.
+
+        It is called once, before anything else is exchanged. What is done in between is no time of waiting.
+        """
+        if self.apart is not None:
+            return self.apart.begin(rows)
+        sources = self.exchange(rows)
+        return lambda: sources
 
     def own(self, rows: Tensor) -> Tensor:
         """Return the destinations' rows, (D, width), of the layer below: none has to be moved for it."""

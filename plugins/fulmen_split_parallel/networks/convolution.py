@@ -23,6 +23,16 @@ class LayerConvolution(nn.Module):
         """
         return rows
 
+    def pull(self, rows: Tensor, layer: GraphLayer) -> Tensor:
+        """Return rows of the destinations, (D, width), from rows of the layer below where their owners have
+        them.
+
+        The same as to project, exchange and call the convolution; one that can do with less overrides it.
+        """
+        sources = layer.exchange(self.project(rows))
+        pulled: Tensor = self(sources, layer)
+        return pulled
+
     def forward(self, sources: Tensor, layer: GraphLayer) -> Tensor:
         """Return rows of the destinations, (D, width), from projected rows of the sources, (S, width)."""
         raise NotImplementedError

@@ -76,14 +76,23 @@ class GraphNetwork(nn.Module):
             levels = [rows]
             for index, layer in enumerate(batch.layers):
                 own = layer.own(rows)
-                if self.convolutions:
-                    sources = layer.exchange(self.project(index, rows))
-                    rows = self.layer(index, sources, own, layer)
-                else:
-                    rows = own
+                rows = self.pull(index, rows, own, layer) if self.convolutions else own
                 jumping = [layer.own(level) for level in levels] if self.jumps and index else []
                 levels = [*jumping, rows]
             return batch.home(self.readout(levels))
+
+    def pull(self, index: int, rows: Tensor, own: Tensor, layer: GraphLayer) -> Tensor:
+        """Return the new rows of a layer's destinations, (D, width): exchange, then ``layer``.
+
+        For a network that can do without ``sources`` as one tensor, and that gives what ``layer`` does.
+
+        Args:
+            index: Of the layer, 0 at the inputs.
+            rows: (n, width), of the layer below, where their owners have them.
+            own: (D, width), those of the destinations.
+            layer: The edges.
+        """
+        return self.layer(index, layer.exchange(self.project(index, rows)), own, layer)
 
     def project(self, index: int, rows: Tensor) -> Tensor:
         """Return what the owners of a layer's sources do before rows are exchanged."""
@@ -94,13 +103,16 @@ class GraphNetwork(nn.Module):
         """Return what a convolution makes of a layer, (D, width), edge weights included."""
         convolution = self.convolutions[index]
         if isinstance(convolution, LayerConvolution):
-            if not self.use_edge_weight and layer.edge_weight is not None:
-                layer = layer.without_weights()
-            rows: Tensor = convolution(sources, layer)
+            rows: Tensor = convolution(sources, self.weighed(layer))
             return rows
         pair = (sources, sources[: layer.num_destinations])
         convolved: Tensor = convolution(pair, layer.edge_index, **self._weights(convolution, layer))
         return convolved
+
+    def weighed(self, layer: GraphLayer) -> GraphLayer:
+        """Return a layer as this package's convolutions are to see it: without edge weights if not wanted."""
+        unwanted = layer.edge_weight is not None and not self.use_edge_weight
+        return layer.without_weights() if unwanted else layer
 
     def _weights(self, convolution: nn.Module, layer: GraphLayer) -> dict[str, Tensor]:
         if layer.edge_weight is None or not self.use_edge_weight:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from fulmen_split_parallel.networks.batch import GraphLayer
 from fulmen_split_parallel.networks.convolution import LayerConvolution, or_one, sum_of_sources
 from fulmen_split_parallel.networks.errors import NetworkError
+from fulmen_split_parallel.networks.neighbours import in_pieces, mean_and_own
 
 
 class SageConvolution(LayerConvolution):
@@ -38,14 +39,30 @@ class SageConvolution(LayerConvolution):
         self.lin_l = nn.Linear(in_channels, out_channels)
         self.lin_r = nn.Linear(in_channels, out_channels, bias=False)
 
+    def pull(self, rows: Tensor, layer: GraphLayer) -> Tensor:
+        """Return rows of the destinations, (D, out_channels), from rows where their owners have them."""
+        plain = self.aggregation == "mean" and layer.edge_weight is None
+        if plain and rows.requires_grad and in_pieces(layer):
+            neighbours, own, finish = mean_and_own(rows, layer)
+            of_own = self.lin_r(own)  # while others' rows are on their way
+            finish()
+            pulled: Tensor = of_own + self.lin_l(neighbours)
+            return pulled
+        # Features, for instance, whose exchange needs no gradient.
+        arriving = layer.begin(rows)
+        new: Tensor = self.lin_r(layer.own(rows)) + self.lin_l(self._neighbours(arriving(), layer))
+        return new
+
     def forward(self, sources: Tensor, layer: GraphLayer) -> Tensor:
         """Return rows of the destinations, (D, out_channels)."""
-        if self.aggregation == "mean" and layer.edge_weight is not None:
-            total = sum_of_sources(torch.ones_like(sources[:, :1]), layer, layer.edge_weight)
-            neighbours = sum_of_sources(sources, layer, layer.edge_weight) / or_one(total)
-        else:
-            neighbours = functional.embedding_bag(
-                layer.indices, sources, layer.indptr, mode=self.aggregation, include_last_offset=True
-            )
+        neighbours = self._neighbours(sources, layer)
         rows: Tensor = self.lin_l(neighbours) + self.lin_r(sources[: layer.num_destinations])
         return rows
+
+    def _neighbours(self, sources: Tensor, layer: GraphLayer) -> Tensor:
+        if self.aggregation == "mean" and layer.edge_weight is not None:
+            total = sum_of_sources(torch.ones_like(sources[:, :1]), layer, layer.edge_weight)
+            return sum_of_sources(sources, layer, layer.edge_weight) / or_one(total)
+        return functional.embedding_bag(
+            layer.indices, sources, layer.indptr, mode=self.aggregation, include_last_offset=True
+        )

@@ -13,6 +13,7 @@ from torch_geometric.nn import GATv2Conv
 from fulmen_split_parallel.networks.attention import AttentionConvolution
 from fulmen_split_parallel.networks.batch import GraphLayer
 from fulmen_split_parallel.networks.batch_norm import BatchNorm
+from fulmen_split_parallel.networks.convolution import LayerConvolution
 from fulmen_split_parallel.networks.degree import DegreeConvolution
 from fulmen_split_parallel.networks.dropout import KeyedDropout
 from fulmen_split_parallel.networks.errors import NetworkError
@@ -89,7 +90,16 @@ class Stack(GraphNetwork):
 
     def layer(self, index: int, sources: Tensor, own: Tensor, layer: GraphLayer) -> Tensor:
         """Return the new rows of a layer's destinations."""
-        rows = self.convolve(index, sources, layer)
+        return self._finished(index, self.convolve(index, sources, layer), own, layer)
+
+    def pull(self, index: int, rows: Tensor, own: Tensor, layer: GraphLayer) -> Tensor:
+        """Return the new rows of a layer's destinations, as the convolution likes best to get them."""
+        convolution = self.convolutions[index]
+        if not isinstance(convolution, LayerConvolution):
+            return super().pull(index, rows, own, layer)
+        return self._finished(index, convolution.pull(rows, self.weighed(layer)), own, layer)
+
+    def _finished(self, index: int, rows: Tensor, own: Tensor, layer: GraphLayer) -> Tensor:
         if index >= len(self.norms):
             return rows
         rows = self.activation(self.norms[index](rows))

@@ -9,6 +9,8 @@ Source: Meyerhenke, Sanders and Schulz, "Partitioning complex networks via size-
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -18,14 +20,19 @@ from fulmen_split_parallel.partition.weighted_graph import WeightedGraph, transp
 PASSES = 3
 
 
-def contracted(graph: WeightedGraph, most: float) -> tuple[WeightedGraph, NDArray[np.int64]]:
+def contracted(
+    graph: WeightedGraph, most: float, part: NDArray[Any] | None = None
+) -> tuple[WeightedGraph, NDArray[np.int64]]:
     """Return the graph of clusters, and the cluster of each vertex, int64 (V,).
 
     Args:
         graph: Of vertices.
         most: The largest weight of a cluster of several vertices.
+        part: Unsigned integers (V,): no cluster has vertices of two parts. None: all may join.
     """
-    label = _clusters(graph.indptr, graph.neighbours, graph.edge_weights, graph.vertex_weights, most, PASSES)
+    part = np.zeros(graph.num_vertices, np.uint8) if part is None else part
+    arrays = (graph.indptr, graph.neighbours, graph.edge_weights, graph.vertex_weights)
+    label = _clusters(*arrays, part, most, PASSES)
     _, cluster = np.unique(label, return_inverse=True)
     count = int(cluster.max()) + 1
     members = np.argsort(cluster, kind="stable")
@@ -74,6 +81,7 @@ def _clusters(
     neighbours: NDArray[np.int32],
     edge_weights: NDArray[np.int64],
     vertex_weights: NDArray[np.int64],
+    part: NDArray[Any],
     most: float,
     passes: int,
 ) -> NDArray[np.int64]:
@@ -86,6 +94,8 @@ def _clusters(
         for v in range(count):
             here, clusters = label[v], 0
             for e in range(indptr[v], indptr[v + 1]):
+                if part[neighbours[e]] != part[v]:
+                    continue
                 cluster = label[neighbours[e]]
                 if pull[cluster] == 0:
                     met[clusters] = cluster

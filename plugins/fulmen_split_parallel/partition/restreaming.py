@@ -11,9 +11,14 @@ Single vertices cannot carry a community from one part to another, so the stream
 goes on with what they are made of, down to the vertices. Clusters are few: they are streamed from several
 places, and the smallest cut is kept.
 
+What room the passes used is given back in the end, for ranks wait for the one that has most: from parts
+above the mean go those whose leaving cuts least for what they weigh. Clusters go first, made anew within the
+parts, so that a community leaves as one, then single vertices.
+
 Sources: Stanton and Kliot, "Streaming graph partitioning for large distributed graphs" (KDD 2012), for
 LDG; Nishimura and Ugander, "Restreaming graph partitioning" (KDD 2013), for passing again. Beginning with
-clusters is ours here, and what multilevel partitioners do (Karypis and Kumar 1998).
+clusters is ours here, and what multilevel partitioners do (Karypis and Kumar 1998); clusters within parts
+are those of Walshaw's iterated multilevel (2004).
 """
 
 from __future__ import annotations
@@ -34,7 +39,8 @@ TRIES = 16
 # Of LDG, in mean loads. At 1 the pull of emptier parts drowns that of neighbours and communities are torn
 # (cut .27 in place of .08 on a planted partition in two); above 1.1 parts grow too uneven.
 CAPACITY = 1.05
-ROOM = 1.03  # of the greedy passes, in mean loads; sampling adds its own unevenness on top
+ROOM = 1.03  # of the greedy passes, in mean loads: without any, no vertex could move
+EVEN = 1.003  # the most that is left in the end; sampling adds its own unevenness on top
 CLUSTER = 0.1  # of a part, at most: heavier ones cannot be balanced
 LEVELS = 4
 FEW = 200  # clusters a part: fewer are not worth another level
@@ -49,6 +55,7 @@ def restream(
     levels: int = LEVELS,
     capacity: float = CAPACITY,
     room: float = ROOM,
+    even: float = EVEN,
 ) -> NDArray[Any]:
     """Return the part of each vertex: uint8 or uint16, shape (V,), in 0 .. ``parts`` - 1.
 
@@ -64,6 +71,7 @@ def restream(
         room: The largest load of a part that the greedy passes make, in mean loads, at least 1. A part
             that the LDG passes filled further gives vertices away until it is down to that, or no other
             part has room.
+        even: The largest load in the end, likewise, as far as vertices are light enough; at most ``room``.
     """
     most = CLUSTER * graph.vertex_weights.sum() / parts
     graphs: list[WeightedGraph] = [graph]
@@ -77,6 +85,26 @@ def restream(
     owner = _best_of(graphs[-1], parts, tries, capacity, room)
     for finer, cluster in zip(graphs[-2::-1], clusters[::-1], strict=True):
         owner = _streamed(finer, parts, owner[cluster], 0, PASSES, capacity, room)
+    even = min(even, room)
+    if clusters:
+        coarse, cluster = contracted(graph, most, owner)
+        side = np.empty(coarse.num_vertices, owner.dtype)
+        side[cluster] = owner
+        owner = _evened(coarse, parts, side, even)[cluster]
+    return _evened(graph, parts, owner, even)
+
+
+def _evened(graph: WeightedGraph, parts: int, owner: NDArray[Any], even: float) -> NDArray[Any]:
+    load = np.zeros(parts + 1, np.float64)
+    np.add.at(load, owner, graph.vertex_weights)
+    most = even * graph.vertex_weights.sum() / parts
+    arrays = (graph.indptr, graph.neighbours, graph.edge_weights, graph.vertex_weights, owner, load)
+    leaving = np.flatnonzero(load[owner] > most)
+    prices = _prices(*arrays[:5], leaving, parts)
+    _leave(*arrays, leaving[np.argsort(prices, kind="stable")], most)
+    waiting = np.ones(graph.num_vertices, np.bool_)
+    for _ in range(GREEDY_PASSES):
+        _greedy_pass(*arrays, waiting, 0, most)
     return owner
 
 
@@ -211,3 +239,61 @@ def _greedy_pass(
             owner[v] = best
             for e in range(indptr[v], indptr[v + 1]):
                 waiting[neighbours[e]] = True
+
+
+@njit(cache=True, nogil=True)
+def _prices(
+    indptr: NDArray[np.int64],
+    neighbours: NDArray[np.int32],
+    edge_weights: NDArray[np.int64],
+    vertex_weights: NDArray[np.int64],
+    owner: NDArray[Any],
+    leaving: NDArray[np.int64],
+    parts: int,
+) -> NDArray[np.float64]:
+    """Return what is cut more for each vertex that goes where it is drawn most, over its weight."""
+    prices = np.empty(len(leaving), np.float64)
+    pull = np.zeros(parts, np.int64)
+    for i in range(len(leaving)):
+        v = leaving[i]
+        here = int(owner[v])
+        pull[:] = 0
+        for e in range(indptr[v], indptr[v + 1]):
+            pull[owner[neighbours[e]]] += edge_weights[e]
+        most = 0
+        for p in range(parts):
+            if p != here and pull[p] > most:
+                most = pull[p]
+        prices[i] = (pull[here] - most) / vertex_weights[v]
+    return prices
+
+
+@njit(cache=True, nogil=True)
+def _leave(
+    indptr: NDArray[np.int64],
+    neighbours: NDArray[np.int32],
+    edge_weights: NDArray[np.int64],
+    vertex_weights: NDArray[np.int64],
+    owner: NDArray[Any],
+    load: NDArray[np.float64],
+    leaving: NDArray[np.int64],
+    most: float,
+) -> None:
+    """Let vertices go, one by one, while their part is above `most`, to where they fit and are drawn most."""
+    parts = load.size - 1
+    pull = np.zeros(parts, np.int64)
+    for v in leaving:
+        here, weight = int(owner[v]), vertex_weights[v]
+        if load[here] <= most:
+            continue
+        pull[:] = 0
+        for e in range(indptr[v], indptr[v + 1]):
+            pull[owner[neighbours[e]]] += edge_weights[e]
+        best = here
+        for p in range(parts):
+            if p != here and load[p] + weight <= most and (best == here or pull[p] > pull[best]):
+                best = p
+        if best != here:
+            load[here] -= weight
+            load[best] += weight
+            owner[v] = best

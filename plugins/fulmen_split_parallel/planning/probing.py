@@ -134,8 +134,7 @@ def _step(
     rows = torch.randn(len(layer.sources), width, device=device, requires_grad=index > 0)
 
     def run() -> None:
-        sources = network.project(index, rows)
-        new = network.layer(index, sources, rows[: layer.num_destinations], layer)
+        new = network.pull(index, rows, rows[: layer.num_destinations], layer)
         new.sum().backward()  # type: ignore[no-untyped-call]
 
     return run

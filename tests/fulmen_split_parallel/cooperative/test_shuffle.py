@@ -150,3 +150,24 @@ def test_a_sum_is_the_same_everywhere_to_the_last_bit(ranks):
     assert all(torch.equal(total, results[0][0]) for total, _ in results)
     torch.testing.assert_close(results[0][0], torch.tensor([0.1, 1e-9, 3.3]) * 100)
     assert all((gradient == 10).all() for _, gradient in results)  # 1 + 2 + 3 + 4
+
+
+def test_what_is_begun_ends_with_the_rows_of_an_exchange(ranks):
+    def begin(transports):
+        transport = transports[1]
+        rows = torch.tensor([[0.0, 1.0], [2.0, 3.0]]) + 10 * transport.rank
+        shuffle = Shuffle(swap(transport), transport)
+        arriving = shuffle.begin(rows)
+        assert torch.equal(arriving(), shuffle(rows))
+
+        got = shuffle.fetch(rows)()
+        returning = shuffle.give_back(got * 2)
+        held = torch.ones(2, 2)
+        returning(held)
+        return got.tolist(), held.tolist()
+
+    # Each has the other's second row, and gets its own back twice as large, added to what is there.
+    assert ranks(2, begin) == [
+        ([[12.0, 13.0]], [[1.0, 1.0], [5.0, 7.0]]),
+        ([[2.0, 3.0]], [[1.0, 1.0], [25.0, 27.0]]),
+    ]
