@@ -67,7 +67,9 @@ class Counters(Callback):
 def _of_all_ranks(own: list[float], device: torch.device) -> Tensor:
     if not distributed.is_initialized():
         return torch.tensor([own], dtype=torch.float64)
-    row = torch.tensor(own, dtype=torch.float64, device=device)
+    # gloo takes rows of the host's memory, whatever the model is on.
+    place = device if distributed.get_backend() == "nccl" else "cpu"
+    row = torch.tensor(own, dtype=torch.float64, device=place)
     rows = [torch.empty_like(row) for _ in range(distributed.get_world_size())]
     distributed.all_gather(rows, row)
     return torch.stack(rows).cpu()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,10 @@ def sage(kind: type[SAGE] = SAGE, **options: Any) -> SAGE:
     return kind(**{**shape, **options})
 
 
-def gat() -> GAT:
+def gat(**options: Any) -> GAT:
     torch.manual_seed(1)
-    return GAT(in_channels=12, num_classes=5, hidden_channels=4, heads=2, layers=2, lr=0.02)
+    shape = {"in_channels": 12, "num_classes": 5, "hidden_channels": 4, "heads": 2, "layers": 2, "lr": 0.02}
+    return GAT(**{**shape, **options})
 
 
 def split(**options: Any) -> SplitParallelStrategy:
@@ -65,17 +66,16 @@ def train(
     batch_size: int = 40,
     resumes: bool = False,
     predicts: bool = False,
+    more_callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> dict[str, Any]:
     """Train, validate and predict; return what this rank saw of it."""
     record = Record()
-    callbacks: list[Callback] = [record]
+    callbacks: list[Callback] = [record, *more_callbacks]
     checkpoints = folder / f"checkpoints-{ranks}"
     if not resumes:
         callbacks.append(ModelCheckpoint(checkpoints, "{step}", every_n_train_steps=1, save_top_k=-1))
     trainer = Trainer(
-        accelerator="cpu",
-        devices=ranks,
         strategy=strategy(),
         callbacks=callbacks,
         logger=False,
@@ -84,7 +84,7 @@ def train(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         default_root_dir=folder,
-        **{"max_epochs": 2, "precision": "64-true", **options},
+        **{"accelerator": "cpu", "devices": ranks, "max_epochs": 2, "precision": "64-true", **options},
     )
     data = GraphData(str(folder / "graph"), FANOUTS, batch_size, seed=5, predict="valid")
     trainer.fit(model, data, ckpt_path=str(checkpoints / "step=2.ckpt") if resumes else None)
