@@ -6,6 +6,7 @@ processes on the CPU go the way of those that share a GPU, marked long.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def apart(run, *arguments, **options):
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+        for name in ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"):
+            os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="module")
