@@ -30,6 +30,7 @@ from fulmen_split_parallel.partition.cache import cached_partition
 from fulmen_split_parallel.partition.errors import PartitionError
 from fulmen_split_parallel.partition.partition import Partition
 from fulmen_split_parallel.split_loader import SplitLoader
+from fulmen_split_parallel.transfer import Transfer
 
 
 class SplitParallelStrategy(DDPStrategy):
@@ -193,7 +194,7 @@ class SplitParallelStrategy(DDPStrategy):
         features = HotRows(graph.features, hot, self.root_device)
         builder = BatchBuilder(graph, planner, features, transports, group, len(self.groups), self.world_size)
         self._planner = planner
-        return SplitLoader(dataloader, builder, lookahead, self._note)
+        return SplitLoader(dataloader, builder, lookahead, self._note, Transfer(self.root_device))
 
     def _partition(self, loader: GraphLoader) -> Partition:
         """Return who owns what: made by one rank of each host, unless it was made before."""

@@ -55,9 +55,7 @@ def sharing(folder: str, accelerator: str) -> dict[str, Any]:
     for name, make in MODELS.items():
         callbacks = [Predictions(f"{folder}/{name} on {accelerator}.npz")]
         found[name] = train(Path(folder), 1, make(), _gloo, predicts=True, more_callbacks=callbacks, **nodes)
-    found["cached"] = train(
-        Path(folder), 1, sage(), lambda: _gloo(cache_rows=60, transport="shm"), **nodes
-    )
+    found["cached"] = train(Path(folder), 1, sage(), lambda: _gloo(cache_rows=60, transport="shm"), **nodes)
     found["gloo"] = train(Path(folder), 1, gat(), lambda: _gloo(transport="gloo"), **nodes)
     found["mean in bf16"] = train(
         Path(folder), 1, sage(), _gloo, max_epochs=1, **{**nodes, "precision": "bf16-mixed"}

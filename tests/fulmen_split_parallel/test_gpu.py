@@ -1,7 +1,7 @@
 """Promise: on a GPU everything is as on the CPU, and two ranks that share one are as one.
 
-``pytest -m gpu tests/fulmen_split_parallel`` on a machine with one GPU takes about two minutes. Everywhere else two
-processes on the CPU go the way of those that share a GPU, marked long.
+``pytest -m gpu tests/fulmen_split_parallel`` on a machine with one GPU takes about two minutes. Everywhere
+else two processes on the CPU go the way of those that share a GPU, marked long.
 """
 
 from __future__ import annotations
