@@ -205,6 +205,7 @@ class SplitParallelStrategy(DDPStrategy):
         batch_size = int(getattr(data, "batch_size", loader.batch_size))
         seed = int(getattr(data, "seed", loader.seed))
         sampler = str(getattr(data, "sampler_name", "neighbour"))
+        cache = getattr(data, "cache", None) or default_cache()
         parts = len(self.groups[0])
         key = (loader.graph.fingerprint(), parts, tuple(fanouts), batch_size, seed, sampler)
         if key not in self._partitions:
@@ -213,7 +214,7 @@ class SplitParallelStrategy(DDPStrategy):
             def make() -> Partition:
                 try:
                     return cached_partition(
-                        default_cache(),
+                        cache,
                         loader.graph,
                         self.partitioner,
                         parts,

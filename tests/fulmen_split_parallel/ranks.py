@@ -86,7 +86,9 @@ def train(
         default_root_dir=folder,
         **{"accelerator": "cpu", "devices": ranks, "max_epochs": 2, "precision": "64-true", **options},
     )
-    data = GraphData(str(folder / "graph"), FANOUTS, batch_size, seed=5, predict="valid")
+    data = GraphData(
+        str(folder / "graph"), FANOUTS, batch_size, seed=5, predict="valid", cache=str(folder / "cache")
+    )
     trainer.fit(model, data, ckpt_path=str(checkpoints / "step=2.ckpt") if resumes else None)
     seen = {
         "losses": record.losses,

@@ -34,20 +34,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cache(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield
-
-
-@pytest.fixture(scope="module")
-def alone(folder, cache):
+def alone(folder):
     """The trainings in this process."""
     return {name: run(folder, 1) for name, run in TRAININGS.items()}
 
 
 @pytest.fixture(scope="module")
-def together(folder, cache):
+def together(folder):
     """What each rank saw of the trainings, by the number of ranks."""
     return {
         ranks: in_fresh_processes(run_all, str(folder), ranks, folder=folder, count=ranks) for ranks in (2, 4)
@@ -138,8 +131,16 @@ def test_a_checkpoint_loads_without_the_strategy(folder, together):
     sage().load_state_dict(checkpoint["state_dict"])
 
 
+def test_partitions_are_kept_where_the_data_say(folder, together):
+    kept = {path.name.rsplit("-", 1)[0] for path in (folder / "cache").glob("partition-*.npz")}
+    assert kept == {
+        *(f"partition-restreaming-{ranks}" for ranks in (1, 2, 4)),
+        *(f"partition-hash-{ranks}" for ranks in (1, 4)),
+    }
+
+
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_the_planner_counts_what_the_ranks_of_a_run_count(together, folder, cache, ranks):
+def test_the_planner_counts_what_the_ranks_of_a_run_count(together, folder, ranks):
     """Rows, edges and rows that crossed, of each step: exactly."""
     graph = load_graph(folder / "graph")
     owner = partition(graph, "restreaming", ranks, FANOUTS, 40, 1, seed=5).owner

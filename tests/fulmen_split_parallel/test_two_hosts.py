@@ -111,8 +111,7 @@ def training(folder, name, cut=False):
 
 
 @pytest.mark.parametrize("starter", [TORCHRUN, LIGHTNING], ids=["torchrun", "num_nodes"])
-def test_two_hosts_train_as_one_process_until_the_line_is_cut(folder, monkeypatch, starter):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+def test_two_hosts_train_as_one_process_until_the_line_is_cut(folder, starter):
     expected = train(folder / "host-0", 1, sage(), limit_val_batches=0)["losses"]
 
     statuses, said = run(folder, "whole", starter, training(folder, "whole"))
