@@ -17,8 +17,8 @@ from fulmen_split_parallel.step_costs import COUNTED, STAGES, StepCosts
 class Counters(Callback):
     """Logs what was sampled, loaded and moved in each step, and prints a table of it after ``fit``.
 
-    ``split_parallel`` brings it along; with ``ddp`` or one process, name it among the callbacks
-    (``fulmen_split_parallel.counters.Counters``) to see the same numbers.
+    The strategy ``split_parallel`` brings it along; with ``ddp`` or one process, name it among the callbacks
+    (``split_parallel.counters``) to see the same numbers.
 
     Logged, over all ranks: ``fulmen/split_parallel/edges``, ``.../input_rows``, ``.../shuffled_rows`` (rows
     of any layer that came from other ranks); ``.../imbalance``, edges of the busiest rank over the mean;
