@@ -1,4 +1,4 @@
-"""The whole graph for inference layer by layer, divided over ranks that train on shares of their own (``ddp``)."""
+"""The whole graph for inference layer by layer, divided over data-parallel ranks."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class DividedGraph:
             receive = [given * (other != rows.rank) for other, given in enumerate(counts)]
             out = part.new_empty((sum(receive), part.shape[1]))
             rows.exchange(part, torch.arange(count).repeat(rows.size - 1), send, out, receive)
-            pieces = list(out.split(receive))
+            pieces = list(torch.split(out, receive))
             pieces[rows.rank] = part
             for first, piece in zip(starts, pieces, strict=False):
                 everyones[first + start : first + start + len(piece)] = piece
@@ -80,4 +80,5 @@ class DividedGraph:
 def ranges_of_ranks(graph: Graph, ranks: int) -> NDArray[np.uint16]:
     """Return the rank of each vertex, ascending, so that ranks have about as many edges and vertices."""
     work = graph.indptr[1:] + np.arange(1, graph.num_vertices + 1)
-    return ((work - 1) * ranks // work[-1]).astype(np.uint16)
+    owner: NDArray[np.uint16] = ((work - 1) * ranks // work[-1]).astype(np.uint16)
+    return owner

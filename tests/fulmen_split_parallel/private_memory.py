@@ -49,9 +49,7 @@ def _trained(folder: str, rows: int) -> tuple[Any, ...]:
     data = GraphData(folder, [5, 5], 100, check_features=False, keep_memory=False)
     data.setup("fit")
     loader = data.train_dataloader()
-    batch = None
-    for batch in loader:
-        pass
+    *_, batch = loader
     gc.collect()
     return private(), data, loader, batch
 
