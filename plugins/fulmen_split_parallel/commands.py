@@ -9,7 +9,6 @@ from typing import Any
 
 from fulmen import progress, write_artifact
 from fulmen.errors import ConfigError, DataError
-from fulmen_split_parallel.graph_cache import default_cache
 from fulmen_split_parallel.graph_data import GraphData
 from fulmen_split_parallel.partition.cache import cache_path
 from fulmen_split_parallel.partition.errors import PartitionError
@@ -41,7 +40,7 @@ def partition(
             graph.
         batches: Mini-batches of the first epoch that cut and balance are measured on.
         to: A file for the partition, to give the strategy as partitioner (.npz); one method alone. None:
-            the cache.
+            the data's cache.
     """
     if data is None:  # not a required parameter, for those become positional and cannot have options
         raise ConfigError("partition: no data is named; expected --data split_parallel.graph --data.path ...")
@@ -55,7 +54,7 @@ def partition(
         for method in methods:
             require_options(graph, method, parts, data.batch_size, presample_epochs, data.sampler_name)
         for method in progress(methods, "partitions"):
-            path = Path(to) if to else cache_path(default_cache(), graph, method, parts, *options)
+            path = Path(to) if to else cache_path(data.cache, graph, method, parts, *options)
             seconds = None
             if method in METHODS and to is None and path.exists():
                 made = load_partition(path)

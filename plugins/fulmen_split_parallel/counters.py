@@ -17,8 +17,8 @@ from fulmen_split_parallel.step_costs import COUNTED, STAGES, StepCosts
 class Counters(Callback):
     """Logs what was sampled, loaded and moved in each step, and prints a table of it after ``fit``.
 
-    ``split_parallel`` brings it along; with ``ddp`` or one process, name it among the callbacks
-    (``fulmen_split_parallel.counters.Counters``) to see the same numbers.
+    The strategy ``split_parallel`` brings it along; with ``ddp`` or one process, name it among the callbacks
+    (``split_parallel.counters``) to see the same numbers.
 
     Logged, over all ranks: ``fulmen/split_parallel/edges``, ``.../input_rows``, ``.../shuffled_rows`` (rows
     of any layer that came from other ranks); ``.../imbalance``, edges of the busiest rank over the mean;
@@ -67,7 +67,9 @@ class Counters(Callback):
 def _of_all_ranks(own: list[float], device: torch.device) -> Tensor:
     if not distributed.is_initialized():
         return torch.tensor([own], dtype=torch.float64)
-    row = torch.tensor(own, dtype=torch.float64, device=device)
+    # gloo takes rows of the host's memory, whatever the model is on.
+    place = device if distributed.get_backend() == "nccl" else "cpu"
+    row = torch.tensor(own, dtype=torch.float64, device=place)
     rows = [torch.empty_like(row) for _ in range(distributed.get_world_size())]
     distributed.all_gather(rows, row)
     return torch.stack(rows).cpu()

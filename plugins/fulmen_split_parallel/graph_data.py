@@ -73,8 +73,8 @@ class GraphData(LightningDataModule):
         keep_memory: Whether this process keeps memory that it has freed (glibc): a step on a CPU takes
             about a third less time, and the process stays as large as it ever was.
         ogb_root: The folder that OGB downloaded into.
-        cache: The folder for graphs that are made; None: ``fulmen/split_parallel`` in the user's cache
-            folder.
+        cache: The folder for graphs and partitions that are made; None: ``fulmen/split_parallel`` in the
+            user's cache folder.
 
     Raises:
         ConfigError: an option is out of range (at once).

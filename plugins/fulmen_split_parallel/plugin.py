@@ -9,7 +9,7 @@ FULMEN_API = 1
 
 @fulmen.hookimpl
 def fulmen_components() -> list[fulmen.Component]:
-    """Name the strategy, the data, the models and the analyzer."""
+    """Name the strategy, the data, the models, the callbacks and the analyzer."""
     return [
         fulmen.Component(
             kind="strategy",
@@ -56,6 +56,18 @@ def fulmen_components() -> list[fulmen.Component]:
             target="fulmen_split_parallel.models:NodeClassifier",
             summary="Classifies vertices with a network of yours, wherever it runs.",
             extra="split_parallel",
+        ),
+        fulmen.Component(
+            kind="callback",
+            name="counters",
+            target="fulmen_split_parallel.counters:Counters",
+            summary="Logs what each step of a graph network samples, loads, moves and takes.",
+        ),
+        fulmen.Component(
+            kind="callback",
+            name="predictions",
+            target="fulmen_split_parallel.predictions:Predictions",
+            summary="Writes what predict gives for each vertex, from all ranks, to one file.",
         ),
         fulmen.Component(
             kind="analyzer",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import torch
+
 from fulmen_split_parallel.cooperative.builder import BatchBuilder
 from fulmen_split_parallel.cooperative.lookahead import Lookahead
 from fulmen_split_parallel.loading import GraphLoader, SeedBatch
 from fulmen_split_parallel.networks.batch import GraphBatch
+from fulmen_split_parallel.transfer import Transfer
 
 
 class SplitLoader:
@@ -21,6 +24,7 @@ class SplitLoader:
         builder: Makes them, with this rank's group.
         lookahead: The thread in which they are made.
         note: Told of each one given out.
+        transfer: Brings them to where they are computed.
     """
 
     def __init__(
@@ -29,15 +33,18 @@ class SplitLoader:
         builder: BatchBuilder,
         lookahead: Lookahead,
         note: Callable[[GraphBatch], None],
+        transfer: Transfer,
     ) -> None:
         self.loader, self.builder, self.lookahead, self.note = loader, builder, lookahead, note
+        self.transfer = transfer
 
     def __len__(self) -> int:
         """Global mini-batches in an epoch."""
         return len(self.loader)
 
     def __iter__(self) -> Iterator[GraphBatch]:
-        for seeds, batch in self.lookahead.each(self.loader.seed_batches(), self._build):
+        for seeds, sent, arrived in self.lookahead.each(self.loader.seed_batches(), self._build):
+            batch = self.transfer.receive(sent, arrived)
             self.loader.give_out(seeds)
             self.note(batch)
             yield batch
@@ -50,13 +57,14 @@ class SplitLoader:
         """Set the loader's place."""
         self.loader.load_state_dict(state)
 
-    def _build(self, seeds: SeedBatch) -> tuple[SeedBatch, GraphBatch]:
-        batch = self.builder.build(
-            seeds.vertices,
-            self.loader.fanouts,
-            seed=self.loader.seed,
-            epoch=seeds.epoch,
-            step=seeds.step,
-            key=seeds.key,
-        )
-        return seeds, batch
+    def _build(self, seeds: SeedBatch) -> tuple[SeedBatch, GraphBatch, torch.cuda.Event | None]:
+        with self.transfer.making():
+            batch = self.builder.build(
+                seeds.vertices,
+                self.loader.fanouts,
+                seed=self.loader.seed,
+                epoch=seeds.epoch,
+                step=seeds.step,
+                key=seeds.key,
+            )
+            return seeds, *self.transfer.send(batch)

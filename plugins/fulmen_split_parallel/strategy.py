@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 import fulmen
@@ -29,6 +30,7 @@ from fulmen_split_parallel.partition.cache import cached_partition
 from fulmen_split_parallel.partition.errors import PartitionError
 from fulmen_split_parallel.partition.partition import Partition
 from fulmen_split_parallel.split_loader import SplitLoader
+from fulmen_split_parallel.transfer import Transfer
 
 
 class SplitParallelStrategy(DDPStrategy):
@@ -47,7 +49,7 @@ class SplitParallelStrategy(DDPStrategy):
             weights are those of the whole graph.
         group_size: Ranks that split a mini-batch; groups are data parallel to each other. None: all ranks.
         transport: What takes rows between ranks: ``auto``, ``shm`` (shared memory of a host), ``gloo``,
-            ``nccl``.
+            ``nccl``. ``auto`` on GPUs is NCCL, unless ``process_group_backend`` is another.
         cache_rows: Rows that a rank keeps of its own vertices, those that pre-sampling loaded most; on a GPU
             in its memory, on a CPU they are only counted.
         **kwargs: Of Lightning's ``DDPStrategy``, ``timeout`` for example.
@@ -107,7 +109,20 @@ class SplitParallelStrategy(DDPStrategy):
                 f"split_parallel: {self.world_size} ranks are not divided by groups of {size}; expected a "
                 "group_size that divides devices x num_nodes: change one of them."
             )
-        super().setup_distributed()
+        try:
+            super().setup_distributed()
+        except distributed.DistBackendError as error:
+            if "Duplicate GPU" not in str(error):
+                raise
+            raise ConfigError(
+                f"split_parallel: rank {self.global_rank} shares {self.root_device} with another, and NCCL "
+                "takes one rank for each GPU; expected as many GPUs as ranks: set the strategy's "
+                "process_group_backend to gloo to share one."
+            ) from error
+        if len(self.groups) > 1 and self.root_device.type == "cuda":
+            # Bound to a GPU, torch splits NCCL's communicator at the ranks outside of a new group, also where
+            # that is gloo's and its members split nothing: they would wait for each other for ever.
+            distributed.distributed_c10d._get_default_group().bound_device_id = None
 
     def setup(self, trainer: Trainer) -> None:
         """Refuse networks that cannot be split, open the ways between ranks, then do what ``ddp`` does."""
@@ -122,8 +137,11 @@ class SplitParallelStrategy(DDPStrategy):
     def _open(self) -> None:
         self._close()
         timeout = self._timeout or timedelta(minutes=30)
+        # Where gradients do not go by NCCL, rows cannot be expected to: ranks may share a GPU.
+        by_nccl = self.transport == "nccl" or self._process_group_backend == "nccl"
+        device = self.root_device if by_nccl else torch.device("cpu")
         try:
-            self._transports = open_transports(self.transport, self.groups, self.root_device, timeout)
+            self._transports = open_transports(self.transport, self.groups, device, timeout)
         except ValueError as error:
             raise ConfigError(f"split_parallel: {error}") from error
         self._agreement = Agreement.of_all_ranks(timeout)
@@ -176,7 +194,7 @@ class SplitParallelStrategy(DDPStrategy):
         features = HotRows(graph.features, hot, self.root_device)
         builder = BatchBuilder(graph, planner, features, transports, group, len(self.groups), self.world_size)
         self._planner = planner
-        return SplitLoader(dataloader, builder, lookahead, self._note)
+        return SplitLoader(dataloader, builder, lookahead, self._note, Transfer(self.root_device))
 
     def _partition(self, loader: GraphLoader) -> Partition:
         """Return who owns what: made by one rank of each host, unless it was made before."""
@@ -187,6 +205,7 @@ class SplitParallelStrategy(DDPStrategy):
         batch_size = int(getattr(data, "batch_size", loader.batch_size))
         seed = int(getattr(data, "seed", loader.seed))
         sampler = str(getattr(data, "sampler_name", "neighbour"))
+        cache = getattr(data, "cache", None) or default_cache()
         parts = len(self.groups[0])
         key = (loader.graph.fingerprint(), parts, tuple(fanouts), batch_size, seed, sampler)
         if key not in self._partitions:
@@ -195,7 +214,7 @@ class SplitParallelStrategy(DDPStrategy):
             def make() -> Partition:
                 try:
                     return cached_partition(
-                        default_cache(),
+                        cache,
                         loader.graph,
                         self.partitioner,
                         parts,

@@ -5,7 +5,6 @@ Leaves the losses in OUT. With CUT, wishes in the second step for the line to be
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
@@ -53,4 +52,4 @@ if __name__ == "__main__":
         enable_model_summary=False,
     )
     trainer.fit(sage(), GraphData(graph, FANOUTS, 40, seed=5))
-    torch.save({"losses": record.losses, "counts": record.counts}, f"{out}-{os.environ['RANK']}.pt")
+    torch.save({"losses": record.losses, "counts": record.counts}, f"{out}-{trainer.global_rank}.pt")

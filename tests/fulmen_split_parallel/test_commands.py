@@ -9,12 +9,12 @@ from fulmen_split_parallel.partition.partition import load_partition
 
 
 @pytest.fixture
-def partition(run_fulmen, small_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def partition(run_fulmen, small_folder, tmp_path):
     data = ["--data", "split_parallel.graph", "--data.path", small_folder, "--data.fanouts", "[2,2]"]
 
     def run(*options):
-        return run_fulmen("split_parallel", "partition", *data, "--data.batch_size", "20", *options)
+        size = ["--data.batch_size", "20", "--data.cache", tmp_path / "cache"]
+        return run_fulmen("split_parallel", "partition", *data, *size, *options)
 
     return run
 
@@ -35,7 +35,7 @@ def test_it_prints_a_table_and_keeps_the_partitions_where_the_strategy_looks(par
     assert [line.split()[-1] for line in again.stdout.splitlines()[1:4]] == ["kept"] * 3
     kept = [line.split(": ", 1)[1] for line in lines[5:]]
     assert [load_partition(path).parts for path in kept] == [3, 3, 3]
-    assert all(path.startswith(str(tmp_path / "cache" / "fulmen" / "split_parallel")) for path in kept)
+    assert all(path.startswith(str(tmp_path / "cache")) for path in kept)
 
 
 def test_a_file_to_carry_elsewhere_and_maps_of_ones_own(partition, tmp_path):

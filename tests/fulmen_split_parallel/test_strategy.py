@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -34,24 +35,19 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cache(folder):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        yield
-
-
-@pytest.fixture(scope="module")
-def alone(folder, cache):
+def alone(folder):
     """The trainings in this process."""
     return {name: run(folder, 1) for name, run in TRAININGS.items()}
 
 
 @pytest.fixture(scope="module")
-def together(folder, cache):
+def together(folder):
     """What each rank saw of the trainings, by the number of ranks."""
-    return {
-        ranks: in_fresh_processes(run_all, str(folder), ranks, folder=folder, count=ranks) for ranks in (2, 4)
-    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    seen = in_fresh_processes(run_all, str(folder), port, folder=folder, count=4, timeout=240)
+    return {ranks: [each[str(ranks)] for each in seen[:ranks]] for ranks in (2, 4)}
 
 
 def assert_same_weights(found, expected, tolerance=1e-12):
@@ -96,9 +92,11 @@ def test_counts_add_up_to_those_of_one_process(together, alone, ranks):
         assert all(counts["exchange_seconds"] > 0 for counts in everyones)
 
 
-@pytest.mark.parametrize(("ranks", "name"), [(2, "sage"), (4, "sage"), (4, "layerwise")])
+@pytest.mark.parametrize(
+    ("ranks", "name"), [(2, "sage"), (4, "sage"), (4, "layerwise"), (2, "layerwise ddp")]
+)
 def test_every_vertex_is_predicted_once_and_in_order(together, alone, ranks, name):
-    for batch, expected in enumerate(alone[name]["predictions"]):
+    for batch, expected in enumerate(alone[name.removesuffix(" ddp")]["predictions"]):
         for rank, seen in enumerate(together[ranks]):
             torch.testing.assert_close(
                 seen[name]["predictions"][batch], expected[rank::ranks], rtol=1e-6, atol=1e-6
@@ -138,8 +136,16 @@ def test_a_checkpoint_loads_without_the_strategy(folder, together):
     sage().load_state_dict(checkpoint["state_dict"])
 
 
+def test_partitions_are_kept_where_the_data_say(folder, together):
+    kept = {path.name.rsplit("-", 1)[0] for path in (folder / "cache").glob("partition-*.npz")}
+    assert kept == {
+        *(f"partition-restreaming-{ranks}" for ranks in (1, 2, 4)),
+        *(f"partition-hash-{ranks}" for ranks in (1, 4)),
+    }
+
+
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_the_planner_counts_what_the_ranks_of_a_run_count(together, folder, cache, ranks):
+def test_the_planner_counts_what_the_ranks_of_a_run_count(together, folder, ranks):
     """Rows, edges and rows that crossed, of each step: exactly."""
     graph = load_graph(folder / "graph")
     owner = partition(graph, "restreaming", ranks, FANOUTS, 40, 1, seed=5).owner

@@ -7,6 +7,7 @@ PyG's, by name and shape, so that a checkpoint of either loads into the other.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -45,7 +46,13 @@ def sum_of_sources(rows: Tensor, layer: GraphLayer, weight: Tensor | None = None
         rows: float (S, width), of the sources.
         layer: Its E edges.
         weight: (E,), a factor of each edge, in the order of ``layer.indices``; None: 1.
+
+    Returns:
+        In the type of `rows`; where weights learn, at least in theirs: torch has no gradient of such weights
+        in bfloat16 on a GPU.
     """
+    if weight is not None and weight.requires_grad:
+        rows = rows.to(torch.promote_types(rows.dtype, weight.dtype))
     return functional.embedding_bag(
         layer.indices,
         rows,

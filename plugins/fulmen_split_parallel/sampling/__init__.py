@@ -3,6 +3,7 @@
 randomness.py      the hash that all draws come from
 block.py           one layer of a mini-batch
 sampler.py         what every sampler does
+in_edges.py        what the two have in common
 neighbour.py       so many in-edges of each vertex, without replacement
 labor.py           the same in expectation, over fewer sources
 mini_batch.py      all layers of a mini-batch

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.sampling.block import Block
-from fulmen_split_parallel.sampling.edge_passes import count_edges, keep_by_source, read_only
+from fulmen_split_parallel.sampling.edge_passes import count_edges, keep_by_source
+from fulmen_split_parallel.sampling.in_edges import InEdgeSampler
 from fulmen_split_parallel.sampling.randomness import stream_key
-from fulmen_split_parallel.sampling.relabelling import Relabelling, relabelling
-from fulmen_split_parallel.sampling.threads import Threads
 
 
-class LaborSampler:
+class LaborSampler(InEdgeSampler):
     """Keeps in-edge u -> v when hash(u) is below fanout / in-degree(v).
 
     The hash belongs to the source, so vertices that share sources keep the same ones: fewer rows are loaded
@@ -22,19 +20,8 @@ class LaborSampler:
     that their mean is an unbiased estimate of the mean over all in-edges. The probabilities are exact to
     2^-32.
 
-    Not for use by two threads at a time; each makes its own.
-
-    Args:
-        graph: What to sample.
-        threads: How many draw; the sample does not depend on it.
-        relabel: Gives rows to vertices; None chooses by the graph's size.
+    See `InEdgeSampler` for its arguments.
     """
-
-    def __init__(self, graph: Graph, threads: int = 1, relabel: Relabelling | None = None) -> None:
-        self.graph = graph
-        self._indptr, self._indices = read_only(graph.indptr), read_only(graph.indices)
-        self._threads = Threads(threads)
-        self._relabelling = relabel or relabelling(graph.num_vertices)
 
     def sample(
         self, destinations: NDArray[np.int64], fanout: int, *, seed: int, epoch: int, step: int, layer: int

@@ -5,30 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.sampling.block import Block
-from fulmen_split_parallel.sampling.edge_passes import count_edges, draw_edges, read_only, read_sources
+from fulmen_split_parallel.sampling.edge_passes import count_edges, draw_edges, read_sources
+from fulmen_split_parallel.sampling.in_edges import InEdgeSampler
 from fulmen_split_parallel.sampling.randomness import stream_key
-from fulmen_split_parallel.sampling.relabelling import Relabelling, relabelling
-from fulmen_split_parallel.sampling.threads import Threads
 
 
-class NeighbourSampler:
+class NeighbourSampler(InEdgeSampler):
     """Draws `fanout` in-edges of each vertex without replacement, each set of so many equally likely.
 
-    Not for use by two threads at a time; each makes its own.
-
-    Args:
-        graph: What to sample.
-        threads: How many draw; the sample does not depend on it.
-        relabel: Gives rows to vertices; None chooses by the graph's size.
+    See `InEdgeSampler` for its arguments.
     """
-
-    def __init__(self, graph: Graph, threads: int = 1, relabel: Relabelling | None = None) -> None:
-        self.graph = graph
-        self._indptr, self._indices = read_only(graph.indptr), read_only(graph.indices)
-        self._threads = Threads(threads)
-        self._relabelling = relabel or relabelling(graph.num_vertices)
 
     def sample(
         self, destinations: NDArray[np.int64], fanout: int, *, seed: int, epoch: int, step: int, layer: int

@@ -18,6 +18,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from own_tmp import own_tmp
+
 ADDRESSES = {"a": "10.9.0.1", "b": "10.9.0.2"}
 PORT = 6379
 EVALUATIONS = 40
@@ -54,20 +58,6 @@ def cable() -> None:
         *(f"ip -n {name} link set {device} up" for name in ADDRESSES for device in ("lo", f"v{name}")),
     ]:
         subprocess.run(command.split(), check=True)
-
-
-def own_tmp() -> str:
-    """Return the commands that give a host an empty /tmp, in which code that lies there is still seen."""
-    repository = Path(__file__).resolve().parents[3]
-    needed = [folder for folder in (repository, Path(sys.prefix)) if folder.is_relative_to("/tmp")]
-    kept = {folder: f"/run/netns/kept-{number}" for number, folder in enumerate(needed)}
-    return "; ".join(
-        [
-            *(f"mkdir -p {aside}; mount --bind {folder} {aside}" for folder, aside in kept.items()),
-            "mount -t tmpfs none /tmp",
-            *(f"mkdir -p {folder}; mount --move {aside} {folder}" for folder, aside in kept.items()),
-        ]
-    )
 
 
 def begin(name: str) -> subprocess.Popen[str]:
