@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ os.environ["COLUMNS"] = "120"
 for _name in ("FULMEN_DISABLE", "FULMEN_ONLY", "FULMEN_DEBUG"):
     os.environ.pop(_name, None)
 
+# Collecting the tests imports everything, as in fulmen.frozen_imports.
+gc.disable()
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -30,6 +34,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="one more setting of what others show; run with --long"))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

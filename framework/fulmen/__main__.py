@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 import fulmen
 from fulmen import exits
@@ -80,10 +81,18 @@ def _dispatch(argv: list[str]) -> int:
         module = f"fulmen.{own[line.verb]}"
         return int(importlib.import_module(module).run(argv[: line.position] + argv[line.position + 1 :]))
     if line.verb is None or line.verb in VERBS:
-        with exits.at_once_on_ctrl_c():
-            command = importlib.import_module("fulmen.command")
-        return int(command.run(argv))
+        return int(_command().run(argv))
     return _plugin_command(line.verb, argv[line.position + 1 :])
+
+
+def _command() -> ModuleType:
+    """Import what the verbs need, which takes seconds; once in a process, as freezing is for imports."""
+    if "fulmen.command" in sys.modules:
+        return sys.modules["fulmen.command"]
+    from fulmen.frozen_imports import frozen_imports
+
+    with exits.at_once_on_ctrl_c(), frozen_imports():
+        return importlib.import_module("fulmen.command")
 
 
 def _take_global_options(argv: list[str]) -> tuple[list[str], list[str]]:

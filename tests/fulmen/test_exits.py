@@ -52,12 +52,11 @@ def start(third_party, tmp_path):
         child.communicate()
 
 
-def ended(child, seconds=60):
+def ended(child, seconds=120):
     out, err = child.communicate(timeout=seconds)
     return child.returncode, out, err
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [
@@ -67,14 +66,24 @@ def ended(child, seconds=60):
     ],
     ids=["by the parser", "at the start of the run", "by the trainer"],
 )
-def test_a_refused_input_is_answered_by_its_error_alone(start, arguments, culprit):
-    status, out, err = ended(start(*arguments))
+def test_a_refused_input_is_answered_by_its_error_alone(run_fulmen, installed, arguments, culprit):
+    installed("good")
 
-    assert status == 2
-    assert out == ""
-    (line,) = err.splitlines()
+    ran = run_fulmen(*arguments)
+
+    assert (ran.status, ran.stdout) == (2, "")
+    (line,) = ran.stderr.splitlines()
     assert line.startswith("error: ")
     assert culprit in line
+
+
+@pytest.mark.process
+def test_nor_does_a_library_say_more_when_it_is_imported_or_ends(start):
+    status, out, err = ended(start("fit", *PARTS, "--trainer.profiler=fast"))
+
+    assert (status, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
 
 
 @pytest.mark.process
@@ -91,7 +100,9 @@ def test_an_exception_of_the_users_keeps_its_traceback(start):
     ("sent", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_a_signal_ends_a_fit_that_can_go_on(start, tmp_path, run_fulmen, installed, sent, status, word):
-    arguments = ["fit", *PARTS, *KEPT, "--trainer.max_epochs=-1", "--trainer.enable_progress_bar=false"]
+    strangers = ["--trainer.strategy=solo", "--trainer.callbacks+=salute"]
+    arguments = ["fit", *PARTS, *strangers, *KEPT, "--trainer.max_epochs=-1"]
+    arguments += ["--trainer.enable_progress_bar=false"]
     child = start(*arguments, "--ckpt_path=last")
     last = tmp_path / "kept" / "last.ckpt"
     wait_for(last.exists, child)
@@ -137,9 +148,10 @@ def test_a_second_interrupt_ends_it_at_once(start, tmp_path):
 
 
 @pytest.mark.process
-def test_a_disk_that_fills_leaves_the_old_checkpoint_whole(start, tmp_path):
+def test_a_disk_that_fills_leaves_the_old_checkpoint_whole(start, run_fulmen, installed, tmp_path):
     arguments = ["fit", *PARTS, *KEPT, "--model.network.spare=100000", "--trainer.max_epochs=1"]
-    assert ended(start(*arguments))[0] == 0
+    installed("good")
+    assert run_fulmen(*arguments).status == 0
     last = tmp_path / "kept" / "last.ckpt"
     old = last.read_bytes()
 
@@ -211,7 +223,7 @@ def raise_inside(error):
         raise error
 
 
-def wait_for(condition, child, seconds=60, every=0.05):
+def wait_for(condition, child, seconds=120, every=0.05):
     deadline = time.monotonic() + seconds
     while not condition():
         assert child.poll() is None, child.communicate()[1]

@@ -116,16 +116,8 @@ def test_nothing_of_a_plugin_but_its_names_is_imported_before_it_is_named(third_
     assert out.splitlines()[-1] == "imported:"
 
 
-def test_it_works_as_a_process(third_party, tmp_path):
-    arguments = ["-m", "fulmen", "fit", *PARTS, *QUICK]
-
-    done = python(third_party("good"), *arguments, cwd=tmp_path)
-
-    assert done.returncode == 0, done.stderr
-
-
-def python(path, *arguments, cwd=None):
+def python(path, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(path)}
     return subprocess.run(
-        [sys.executable, *arguments], env=environment, cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
     )

@@ -26,8 +26,12 @@ def small(image_folder) -> Callable[[Path], list[str]]:
             pytest.skip(f"{FASHION} is not there: apt-get install dataset-fashion-mnist")
         if config.stem == "imagenet":
             # The layout of the real one; Lightning counts a class that has no image as one of the 1,000.
-            return [f"--data.folder={image_folder(('train', 'val'))}", "--data.num_workers=1"]
-        return ["--data.limit_train=128", *(["--data.batch_size=16"] if "16" in config.stem else [])]
+            return [
+                f"--data.folder={image_folder(('train', 'val'))}",
+                "--data.num_workers=1",
+                "--data.batch_size=8",
+            ]
+        return ["--data.limit_train=128", *(["--data.batch_size=16"] if "fashion" in config.stem else [])]
 
     return options
 

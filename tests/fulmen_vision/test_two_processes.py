@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
-from lightning.pytorch import Trainer
+from lightning.pytorch import Trainer, seed_everything
 
+from fulmen.testing.processes import in_fresh_processes
 from fulmen_vision import Digits, ImageClassifier, SmallCNN
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::UserWarning")]
 
-SCRIPT = """
-import json, pathlib, sys
-import torch
-from lightning.pytorch import Trainer, seed_everything
-from fulmen_vision import Digits, ImageClassifier, SmallCNN
 
 class Watched(ImageClassifier):
-    seen = ()
+    """Remembers the images that it was trained on."""
+
+    seen: tuple[str, ...] = ()
+
     def training_step(self, batch, batch_idx):
         self.seen = (*self.seen, *(image.numpy().tobytes().hex() for image in batch[0]))
         return super().training_step(batch, batch_idx)
 
-folder = pathlib.Path(sys.argv[1])
-seed_everything(1)
-trainer = Trainer(strategy="ddp", devices=2, accelerator="cpu", max_epochs=1, logger=False,
-                  default_root_dir=folder, enable_progress_bar=False, enable_model_summary=False)
-model, data = Watched(SmallCNN(width=8), 10), Digits(limit_train=400)
-trainer.fit(model, data)
-fitted = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val_")}
-trainer.save_checkpoint(folder / "model.ckpt")
-tested = trainer.test(model, data, verbose=False)[0]
-(folder / f"rank{trainer.global_rank}.json").write_text(json.dumps([fitted, tested, model.seen]))
-"""
+
+def fit_and_test(folder: str) -> tuple[dict[str, float], dict[str, float], list[str]]:
+    """Be one of two processes: what it logs in validation and in test, and the images it has seen."""
+    seed_everything(1)
+    trainer = Trainer(
+        strategy="ddp",
+        devices=2,
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    model, data = Watched(SmallCNN(width=8), 10), Digits(limit_train=400)
+    trainer.fit(model, data)
+    fitted = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val_")}
+    trainer.save_checkpoint(Path(folder) / "model.ckpt")
+    tested = trainer.test(model, data, verbose=False)[0]
+    return fitted, tested, list(model.seen)
 
 
 def test_two_processes_log_what_one_would(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-2000:]
-    ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]
+    ranks = in_fresh_processes(fit_and_test, str(tmp_path), folder=tmp_path, count=2, timeout=240)
 
     data = Digits(limit_train=400)
     one = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)

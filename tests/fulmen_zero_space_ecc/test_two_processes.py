@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-import torch
+from two_processes import train_each
+
+from fulmen.testing.processes import in_fresh_processes
 
 
 @pytest.mark.process
 def test_two_processes_end_feasible_and_equal(tmp_path):
-    script = Path(__file__).with_name("two_processes.py")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, script, tmp_path], env=environment, capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-
-    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
+    first, second = in_fresh_processes(train_each, folder=tmp_path, count=2, timeout=200)
 
     assert len(first) == 7
     for case, ours in first.items():

@@ -1,10 +1,8 @@
-"""Trains with `wot` in two processes and writes what each of them ends with: ``two_processes.py FOLDER``."""
+"""Trains with `wot` in two processes and tells what each of them ends with."""
 
 from __future__ import annotations
 
 import hashlib
-import sys
-from pathlib import Path
 
 import torch
 from wot_toys import LAYOUTS, MODES, ToyClassifier, digits, outside, trainer
@@ -29,8 +27,10 @@ def train(mode: str, layout: str, **options: object) -> dict[str, object]:
     }
 
 
-if __name__ == "__main__":
+def train_each() -> dict[str, dict[str, object]]:
+    """Train in every mode and layout, and once with a scale a channel."""
     results = {f"{mode} {layout}": train(mode, layout) for mode in MODES for layout in LAYOUTS}
-    results["channels"] = train("throttle", "paper", scales="channel", remove_outward_velocity=True)
-    rank = next(iter(results.values()))["rank"]
-    torch.save(results, Path(sys.argv[1]) / f"rank{rank}.pt")
+    return {
+        **results,
+        "channels": train("throttle", "paper", scales="channel", remove_outward_velocity=True),
+    }

@@ -15,7 +15,7 @@ from typing import Any
 from fulmen.engines import frames
 from fulmen.engines.worker import WorkerOptions, serve
 
-PRELOADED = ("lightning.pytorch", "fulmen.runner")
+PRELOADED = ("fulmen.evaluation.preloaded",)  # the fork server's imports
 
 
 class WorkerProcess:
@@ -25,7 +25,7 @@ class WorkerProcess:
         options: How it behaves.
         lifeline: The engine's pipe: its read end goes to the worker, its write end stays in the run.
         forked: Fork it from this very process, so that it holds what this process holds; else from
-            the fork server, which has Lightning imported and nothing else.
+            the fork server, which holds what it has imported and nothing else.
         siblings: The channels to other workers, which a fork must not hold, or the end of one worker
             would wait for that of another.
 

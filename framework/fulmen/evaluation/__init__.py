@@ -5,4 +5,5 @@ candidates.py  evaluate: build, train, measure; retrain: the same in full, and t
 values.py      the value of an objective: a metric, a cost, an analyzer's scalar
 hushing.py     what Lightning says of every Trainer
 stopping.py    callbacks that end what is hopeless and let others measure in quiet
+preloaded.py   what the fork server of the workers imports
 """

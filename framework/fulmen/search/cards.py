@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fulmen.searching import Candidate, Objective
 from fulmen.study import Told
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_ANCESTORS = 30  # of which a card tells; the table of candidates has all
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import yaml
 
 from fulmen.analysis import Report
@@ -20,11 +19,16 @@ from fulmen.search.progress import Standing
 from fulmen.searching import Objective
 from fulmen.study import Told
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 NETWORKS = "networks"
 
 
 def front_table(front: Sequence[Told], objectives: Sequence[Objective]) -> pd.DataFrame:
     """Return a row per network of the front: its place, id, objectives, parents and overlay."""
+    import pandas as pd
+
     rows = []
     for place, one in enumerate(front, start=1):
         row: dict[str, Any] = {"place": place, "candidate": one.candidate.id}
@@ -38,6 +42,8 @@ def front_table(front: Sequence[Told], objectives: Sequence[Objective]) -> pd.Da
 
 def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> pd.DataFrame:
     """Return a row per candidate, in the order of telling: what it was, and what became of it."""
+    import pandas as pd
+
     rows = [
         {
             "candidate": one.candidate.id,
@@ -59,6 +65,8 @@ def finals_table(finals: Mapping[str, Any], front: Sequence[Told]) -> pd.DataFra
 
     The spread is the sample's standard deviation over the seeds; 0 for one seed.
     """
+    import pandas as pd
+
     places = {one.candidate.id: place for place, one in enumerate(front, start=1)}
     groups: dict[int, list[Mapping[str, Any]]] = {}
     for result in finals.values():
@@ -168,6 +176,8 @@ def write_tables(
 
 def hypervolumes(told: Sequence[Told], objectives: Sequence[Objective], points: int = 50) -> pd.DataFrame:
     """Return the hypervolume after so many results, at evenly spaced moments."""
+    import pandas as pd
+
     counts = sorted({max(1, round(len(told) * n / points)) for n in range(1, points + 1)}) if told else []
     rows = [(count, volume(told[:count], objectives)) for count in counts]
     return pd.DataFrame([row for row in rows if row[1] is not None], columns=["evaluations", "hypervolume"])

@@ -7,14 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
-import torch
-from lightning.pytorch import LightningDataModule, LightningModule
-from lightning.pytorch.utilities.seed import isolate_rng
 
 from fulmen.errors import UserError
+from fulmen.frozen_imports import frozen_imports
 from fulmen.host import host
 from fulmen.names import import_class
 from fulmen.targets import load_target
+
+with frozen_imports():
+    import torch
+    from lightning.pytorch import LightningDataModule, LightningModule
+    from lightning.pytorch.utilities.seed import isolate_rng
+
 from fulmen.testing.building import build, resolve
 from fulmen.testing.options import undescribed_options
 

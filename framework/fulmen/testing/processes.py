@@ -74,7 +74,7 @@ def _start(
     number: int, environment: Mapping[str, str], output: Path, function: Any, arguments: tuple[Any, ...]
 ) -> _Rank:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lightning.pytorch.cli"])
+    context.set_forkserver_preload(["fulmen.testing.preloaded"])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
         target=_run, args=(sender, dict(environment), str(output), function, arguments), daemon=True

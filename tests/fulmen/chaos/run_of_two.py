@@ -14,13 +14,16 @@ import signal
 import sys
 from pathlib import Path
 
-import psutil
-import torch
-from lightning.pytorch import LightningModule, Trainer
-from torch.utils.data import DataLoader, TensorDataset
+from fulmen.frozen_imports import frozen_imports
 
-from fulmen.errors import DataError
-from fulmen.ranks import supervise
+with frozen_imports():
+    import psutil
+    import torch
+    from lightning.pytorch import LightningModule, Trainer
+    from torch.utils.data import DataLoader, TensorDataset
+
+    from fulmen.errors import DataError
+    from fulmen.ranks import supervise
 
 
 def main() -> None:

@@ -48,18 +48,15 @@ def test_with_the_inline_engine_the_archive_is_that_of_an_uninterrupted_search(k
     assert len(archive) == 20
 
 
-def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_party, tmp_path):
-    """The real command, with real processes: terminated, then run again."""
+def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_party, run_fulmen, tmp_path):
+    """The real command, with real processes: terminated, then run again, here in this process."""
     name = write_config(
         engine={"class_path": "processes", "init_args": {"workers": 1}}, budget={"evaluations": 6}
     )
     environment = {**os.environ, "PYTHONPATH": f"{third_party('climber')}:{os.environ.get('PYTHONPATH', '')}"}
     command = [sys.executable, "-m", "fulmen", "search", "--config", name, "--run=out", "--quiet"]
 
-    def begin():
-        return subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-
-    first = begin()
+    first = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
     while time.monotonic() < end and first.poll() is None:
         time.sleep(0.2)
@@ -78,8 +75,8 @@ def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_par
     assert first.returncode == 143, said
     assert "the same command goes on where it was" in said
     assert 1 <= len(told) < 6
-    second = begin()
-    assert second.wait(timeout=120) == 0, second.stderr.read()
+    second = run_fulmen(*command[3:])
+    assert second.status == 0, second.stderr
     with Study.read(tmp_path / "out") as study:
         assert study.told()[: len(told)] == told
         assert len(study.told()) == 6
