@@ -1,7 +1,7 @@
 """Networks that searched ones are compared with: ResNet-18, two small classics, and nets made by hand.
 
-Sources: He et al., "Deep Residual Learning", CVPR 2016; Sandler et al., "MobileNetV2", CVPR 2018 (table 2, the
-rounding of widths to multiples of 8 as in its published code).
+Sources: He et al., "Deep Residual Learning", CVPR 2016; Sandler et al., "MobileNetV2", CVPR 2018 (table
+2, the rounding of widths to multiples of 8 as in its published code).
 """
 
 from __future__ import annotations

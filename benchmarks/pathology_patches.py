@@ -26,7 +26,7 @@ SIZES = {"train": 6000, "val": 2000, "test": 6000}
 DATA_SEED = 0
 SETTINGS = {
     "default": TissueSettings(),
-    # Another laboratory and another tissue: darker, redder stains, larger and denser nuclei, a softer picture.
+    # Another laboratory and another tissue: stains, magnification, crowding, optics.
     "shifted": TissueSettings(
         stain_turn=0.15, stain_strength=1.15, nucleus_scale=1.15, crowding=1.3, blur=0.9, noise=5.0
     ),

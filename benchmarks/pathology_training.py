@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+import pathology_patches
 import torch
+from pathology_patches import Split
 from torch import Tensor, nn
 from torchmetrics.functional.classification import binary_auroc, multiclass_f1_score
-
-import pathology_patches
-from pathology_patches import Split
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,8 @@ def scores(val: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> dict[str,
         test: Of the test patches.
 
     Returns:
-        F1 is the mean over both classes, as ``val_f1`` and ``test_f1`` of `image_classifier`: at .5, and under
-        ``*_tuned`` at the threshold that is best on the validation patches.
+        F1 is the mean over both classes, as ``val_f1`` and ``test_f1`` of `image_classifier`: at .5, and
+        under ``*_tuned`` at the threshold that is best on the validation patches.
     """
     thresholds = torch.linspace(0.02, 0.98, 97)
     threshold = max(thresholds.tolist(), key=lambda t: (_f1(*val, t), -abs(t - 0.5)))
