@@ -1,9 +1,9 @@
 """Patches of tissue as torch sees them: normalised, changed at random for training, in an order that resumes.
 
 The changes are those of the public code for lymphocyte maps (SBU-BMI, quip_classification): quarter turns,
-flips, brightness by at most 20 levels, hue by at most 10 degrees, a shift by at most 20 pixels. That code cuts
-from patches nine times as large. A patch is shifted as far as it has room, and no further: cells that leave
-it, or are mirrored into it, would make its label wrong.
+flips, brightness by at most 20 levels, hue by at most 10 degrees, a shift by at most 20 pixels. That code
+cuts from patches nine times as large. A patch is shifted as far as it has room, and no further: cells that
+leave it, or are mirrored into it, would make its label wrong.
 """
 
 from __future__ import annotations
