@@ -139,7 +139,7 @@ def reference(options: argparse.Namespace) -> None:
 
 def search(options: argparse.Namespace) -> None:
     """Train the networks of a search's front anew by the recipe of the known ones, on both settings."""
-    found = found_in(_run_of(options))
+    found = dict(list(found_in(_run_of(options)).items())[: options.most])
     _train_all({name: str(file) for name, file in found.items()}, options)
     progress = standing(_run_of(options))
     _write(options, f"{_run_of(options).name}.json", progress)
@@ -218,8 +218,8 @@ def _train_all(networks: dict[str, str | None], options: argparse.Namespace) -> 
     pathology_patches.prepare(Path(options.patches), options.processes, _sizes(options))
     jobs = [
         Job(setting, name, seed, config)
-        for name, config in networks.items()
         for setting in options.settings
+        for name, config in networks.items()
         for seed in range(options.seeds)
     ]
     run_jobs(jobs, options)
@@ -258,6 +258,7 @@ def main(arguments: list[str]) -> None:
         "--settings", nargs="*", default=list(pathology_patches.SETTINGS), help="of the generator"
     )
     parser.add_argument("--run", help="of search and latency: the folder of a search")
+    parser.add_argument("--most", type=int, default=5, help="of search: networks, the most accurate first")
     parser.add_argument("--weights", help="of latency: the reference's, as reference keeps them")
     parser.add_argument(
         "--seconds", type=float, default=10.0, help="of latency: for a network and batch size"
