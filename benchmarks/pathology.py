@@ -153,7 +153,7 @@ def latency(options: argparse.Namespace) -> None:
     reference = NETWORKS[REFERENCE]()
     weights = Path(options.weights or "")
     if weights.is_file():
-        state = fulmen.load_checkpoint(weights)
+        state = torch.load(weights, weights_only=True)
         reference.load_state_dict(
             {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
         )
