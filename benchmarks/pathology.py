@@ -271,7 +271,7 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--epochs", type=int, default=Recipe.epochs)
     parser.add_argument("--small", action="store_true", help="a few hundred patches, for a try")
-    parser.add_argument("--patches", default="data/pathology", help="folder where patches are kept")
+    parser.add_argument("--patches", default="runs/pathology_patches", help="folder where patches are kept")
     parser.add_argument("--results", default=str(RESULTS), help="folder of results")
     options = parser.parse_args(arguments)
     PARTS[options.part](options)
