@@ -29,7 +29,7 @@ from fulmen_evolution.til_files import (
 )
 from fulmen_evolution.tissue import POSITIVE, TissueSettings, draw_patch
 
-FORMAT = 1  # of the kept file, and of what the generator draws: another number makes all patches anew
+FORMAT = 2  # of the kept file, and of what the generator draws: another number makes all patches anew
 
 
 class _PatchData(LightningDataModule):

@@ -115,11 +115,19 @@ def test_gray_stays_gray_under_a_turn_of_hue():
     assert np.ptp(found, axis=2).max() < 1
 
 
-def test_a_shift_beyond_the_edge_mirrors():
-    """A patch of the size of the crop has no room: nothing black comes in."""
-    found = changed(np.full((32, 32, 3), 90, np.uint8), 32, np.random.default_rng(2))
+def test_a_patch_is_shifted_as_far_as_it_has_room_and_no_further():
+    """What stands in the middle stays; a patch of the crop's size is not shifted at all: its cells count."""
+    marked = np.full((40, 40, 3), 90, np.uint8)
+    marked[19:21, 19:21] = 250
+    roomy, tight = set(), set()
+    for seed in range(80):
+        for size, rows in ((32, roomy), (40, tight)):
+            found = changed(marked, size, np.random.default_rng(seed))[..., 0]
+            assert (found > found.min() + 100).sum() == 4
+            rows.add(int((found > found.min() + 100).any(1).argmax()))
 
-    assert found.min() >= 69
+    assert roomy == set(range(11, 20))
+    assert tight == {19}
 
 
 def test_the_middle_is_in_the_middle():

@@ -25,14 +25,25 @@ import psutil
 
 EVALUATIONS = 40
 NAMES = ["loss", "cost"]
+RUNG = "rung/1"
 
 
-def bowl(x: float, y: float, seconds: float) -> dict:
-    time.sleep(seconds)
-    return {"values": {"loss": (x - 3) ** 2 + (y + 1) ** 2, "cost": abs(x) + abs(y)}}
+def bowl(x: float, y: float, seconds: float, limits: dict | None = None) -> dict:
+    """Evaluate; held to rungs, a candidate has a loss after the first half, and may have to stop there."""
+    loss = (x - 3) ** 2 + (y + 1) ** 2
+    whole = {"loss": loss, "cost": abs(x) + abs(y)}
+    time.sleep(seconds / 2)
+    if limits is None:
+        time.sleep(seconds / 2)
+        return {"values": whole}
+    reached = {RUNG: loss + 1}
+    if reached[RUNG] > limits.get("1", float("inf")):
+        return {"values": reached, "status": "stuck", "failure": "worse than was needed to go on"}
+    time.sleep(seconds / 2)
+    return {"values": whole | reached}
 
 
-def run(folder: Path, engine_name: str, evaluations: int, seconds: float) -> None:
+def run(folder: Path, engine_name: str, evaluations: int, seconds: float, rungs: bool) -> None:
     """Be the run: search until the budget is spent."""
     import numpy as np
 
@@ -41,6 +52,7 @@ def run(folder: Path, engine_name: str, evaluations: int, seconds: float) -> Non
     from fulmen.engines.processes import ProcessesEngine
     from fulmen.search.budget import Budget
     from fulmen.search.loop import SearchLoop
+    from fulmen.search.rungs import LIMITS, limits, with_limits
     from fulmen.searching import Candidate, Searcher, Task
     from fulmen.study import Study
 
@@ -78,20 +90,30 @@ def run(folder: Path, engine_name: str, evaluations: int, seconds: float) -> Non
             if engine_name != "inline":
                 (folder / "workers").write_text(" ".join(map(str, engine.pids)))
 
-        loop = SearchLoop(
-            Drawing(),
-            study,
-            engine,
-            lambda c, key: Task(key, "killed_search:bowl", (c.overlay["x"], c.overlay["y"], seconds)),
-            NAMES,
-            Budget(evaluations),
-            watch=watch,
-        )
+        def held(candidate):
+            evaluations = [one.evaluation for one in study.told()]
+            return with_limits(candidate, limits(evaluations, [1], 0.5, "min")) if rungs else candidate
+
+        def task(candidate, key):
+            held_to = candidate.note.get(LIMITS, {}) if rungs else None
+            point = candidate.overlay["x"], candidate.overlay["y"]
+            return Task(key, "killed_search:bowl", (*point, seconds, held_to))
+
+        budget = Budget(evaluations)
+        loop = SearchLoop(Drawing(), study, engine, task, NAMES, budget, watch=watch, prepare=held)
         loop.run()
     engine.close()
 
 
-def chaos(kills: int, seed: int, engine_name: str, evaluations: int, seconds: float, folder: Path) -> dict:
+def chaos(
+    kills: int,
+    seed: int,
+    engine_name: str,
+    evaluations: int,
+    seconds: float,
+    folder: Path,
+    rungs: bool = False,
+) -> dict:
     """Kill so often, then let the search end; return what was found."""
     draw = random.Random(seed)
     done, runs, killed = 0, 0, {"run": 0, "worker": 0}
@@ -99,6 +121,7 @@ def chaos(kills: int, seed: int, engine_name: str, evaluations: int, seconds: fl
     while True:
         command = [sys.executable, __file__, "--folder", str(folder), "--engine", engine_name]
         command += ["--evaluations", str(evaluations), "--seconds", str(seconds)]
+        command += ["--rungs"] if rungs else []
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         runs += 1
         while process.poll() is None and done < kills:
@@ -136,7 +159,7 @@ def verdict(folder: Path, evaluations: int) -> dict:
         told = study.told()
         integrity = study.connection.execute("PRAGMA integrity_check").fetchone()[0]
         rows = study.connection.execute(
-            'SELECT id, overlay, "values" FROM candidates JOIN results USING (id)'
+            'SELECT id, overlay, "values", note, status FROM candidates JOIN results USING (id)'
         )
         archive = [list(row) for row in rows]
     noted = [int(line.split()[0]) for line in (folder / "committed").read_text().splitlines()]
@@ -144,9 +167,7 @@ def verdict(folder: Path, evaluations: int) -> dict:
     wrong = [
         one.candidate.id
         for one in told
-        if one.evaluation.status == "ok"
-        and dict(one.evaluation.values)
-        != bowl(one.candidate.overlay["x"], one.candidate.overlay["y"], 0)["values"]
+        if one.evaluation.status in ("ok", "stuck") and _again(one) != plain(one.evaluation)
     ]
     objectives = [Objective(name, "min", {"metric": name}) for name in NAMES]
     return {
@@ -155,11 +176,23 @@ def verdict(folder: Path, evaluations: int) -> dict:
         "lost": sorted(set(noted) - set(ids)),
         "twice": sorted({id for id in noted if noted.count(id) > 1}),
         "wrong": wrong,
-        "failed": sum(one.evaluation.status != "ok" for one in told),
+        "failed": sum(one.evaluation.status not in ("ok", "stuck") for one in told),
+        "stuck": sum(one.evaluation.status == "stuck" for one in told),
         "integrity": integrity,
         "front": [one.candidate.id for one in front(told, objectives)],
         "archive": archive,
     }
+
+
+def plain(evaluation) -> tuple:
+    return dict(evaluation.values), evaluation.status
+
+
+def _again(told) -> tuple:
+    """Evaluate a candidate anew, held to what it was held to."""
+    limits = told.candidate.note.get("limits", {}) if RUNG in told.evaluation.values else None
+    found = bowl(told.candidate.overlay["x"], told.candidate.overlay["y"], 0, limits)
+    return found["values"], found.get("status", "ok")
 
 
 def main() -> int:
@@ -169,14 +202,21 @@ def main() -> int:
     parser.add_argument("--engine", default="processes")
     parser.add_argument("--evaluations", type=int, default=EVALUATIONS)
     parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--rungs", action="store_true", help="stop the worse half at half time")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     if options.folder:
-        run(options.folder, options.engine, options.evaluations, options.seconds)
+        run(options.folder, options.engine, options.evaluations, options.seconds, options.rungs)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         found = chaos(
-            options.kills, options.seed, options.engine, options.evaluations, options.seconds, Path(folder)
+            options.kills,
+            options.seed,
+            options.engine,
+            options.evaluations,
+            options.seconds,
+            Path(folder),
+            options.rungs,
         )
     found.pop("archive")
     print(json.dumps(found))

@@ -37,15 +37,18 @@ def test_kills_of_run_and_workers_lose_nothing(killed_search, tmp_path):
 
 
 def test_with_the_inline_engine_the_archive_is_that_of_an_uninterrupted_search(killed_search, tmp_path):
+    """With rungs: those stopped at half time, and by what, are the same too."""
     for name, kills in {"whole": 0, "killed": 3}.items():
         (tmp_path / name).mkdir()
-        found = killed_search.chaos(kills, 2, "inline", 20, 0.4, tmp_path / name)
+        found = killed_search.chaos(kills, 2, "inline", 20, 0.4, tmp_path / name, rungs=True)
         assert bool(found["run"]) == bool(kills)
         if name == "whole":
             archive = found["archive"]
 
     assert found["archive"] == archive
     assert len(archive) == 20
+    assert 3 <= found["stuck"] < 20
+    assert not any(found[what] for what in ("missing", "lost", "twice", "wrong", "failed"))
 
 
 def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_party, run_fulmen, tmp_path):
