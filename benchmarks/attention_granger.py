@@ -3,10 +3,16 @@
     python benchmarks/attention_granger.py --folder results          # goes on where it was
     python benchmarks/attention_granger.py --folder results --only izhikevich,nulls --seeds 5
     python benchmarks/attention_granger.py --folder results --table  # prints what is there
+    python benchmarks/attention_granger.py --folder results --device cuda --workers 4 --minutes 9 --bundle F
 
-Each row is one recording: the analyzer's estimate and its opponents on the same array, in this process,
-on one thread; a JSON file a row, so that a killed run goes on. Scores are off the diagonal. The seeds
-begin at 1000: none of them was looked at while defaults were chosen.
+Each row is one recording: the analyzer's estimate and its opponents on the same array, on one thread; a
+JSON file a row, so that a killed run goes on. Scores are off the diagonal. The seeds begin at 1000: none of
+them was looked at while defaults were chosen. One row of every case comes first, the longest ones before the
+others.
+
+On a GPU networks are trained and read there, opponents run on the CPU; seconds are then by the clock, and a
+row says so. There the paper's own model trains all its seeds to their end. What is measured in CPU time alone
+(cost, invariance) is left out beside a GPU or other workers, unless --only names it.
 """
 
 from __future__ import annotations
@@ -17,10 +23,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
 import json
+import math
+import multiprocessing
 import resource
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.pool import AsyncResult
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +60,7 @@ from fulmen_attention_granger.windows import standardised
 
 FIRST_SEED = 1000
 RANKING = EstimateOptions(significance=False)
+CPU_TIME_ALONE = {"cost", "invariance"}
 CAP = 900.0  # seconds by the clock that an opponent may take; generous, for a machine that is busy
 
 
@@ -65,6 +76,11 @@ class Case:
     runs: int | None = None  # None: as many as --seeds says
     every_member: bool = False
     paper_seconds: float = 0.0  # CPU time for the paper's own model by its own protocol
+    minutes: float = 0.5  # it may take, roughly: the longest begin first
+
+    def seeds(self, first: int, asked: int, most: int) -> range:
+        """Return the seeds of its rows."""
+        return range(first, first + (asked if self.runs is None else min(self.runs, most)))
 
 
 def cases() -> Iterator[Case]:
@@ -76,7 +92,11 @@ def cases() -> Iterator[Case]:
     for n in (5, 10, 20, 40):
         for p in (0.2, 0.4, 0.6, 0.8):
             yield Case(
-                "izhikevich", f"N {n} p {p}", lambda s, n=n, p=p: spiking(n, p, 5000, seed=s), opponents=both
+                "izhikevich",
+                f"N {n} p {p}",
+                lambda s, n=n, p=p: spiking(n, p, 5000, seed=s),
+                opponents=both,
+                minutes=n / 20,
             )
     yield Case("izhikevich", "N 20 p .2 T 1500", lambda s: spiking(20, 0.2, 1500, seed=s), opponents=both)
     yield Case("izhikevich", "N 20 p .2 weak", lambda s: spiking(20, 0.2, 5000, 2.0, seed=s), opponents=both)
@@ -118,7 +138,7 @@ def cases() -> Iterator[Case]:
         "graded worm": lambda s: graded(20, samples=2000, wiring="celegans", seed=s),
     }
     for name, make in eight.items():
-        yield Case("choice", name, make, opponents=(), every_member=True)
+        yield Case("choice", name, make, opponents=(), every_member=True, minutes=2.0)
     for kind in ("linear", "nonlinear", "shifting"):
         yield Case(
             "nulls", kind, lambda s, kind=kind: recorded.unconnected(20, 1000, kind, seed=s), tested, runs=50
@@ -152,6 +172,7 @@ def cases() -> Iterator[Case]:
                 options,
                 ("pcmci_parcorr",) if (n, asked) == (20, "ranking") else (),
                 runs=1,
+                minutes=n / 20,
             )
     for n in (5, 10, 20):
         for p in (0.2, 0.8):
@@ -161,19 +182,24 @@ def cases() -> Iterator[Case]:
                 lambda s, n=n, p=p: spiking(n, p, 5000, seed=s),
                 runs=3,
                 paper_seconds=600.0,
+                minutes=11.0 + n / 20,
             )
     yield Case(
         "invariance", "permuted, rescaled", lambda s: recorded.linear_autoregression(20, 500, seed=s), runs=2
     )
 
 
-def run_case(case: Case, seed: int) -> dict[str, Any]:
+def run_case(case: Case, seed: int, device: str = "cpu") -> dict[str, Any]:
     """Return a row: what was found, beside the opponents."""
     made = case.make(seed)
     row: dict[str, Any] = {"section": case.section, "case": case.name, "seed": seed, "source": made.source}
-    start = time.process_time()
-    result = _estimate(made, case.options)
-    row["seconds"] = time.process_time() - start
+    on_cpu = device == "cpu"
+    row["device"] = "cpu" if on_cpu else torch.cuda.get_device_name(device)
+    row |= {"torch": torch.__version__, "seconds_are": "of CPU time" if on_cpu else "by the clock"}
+    clock = time.process_time if on_cpu else time.perf_counter
+    start = clock()
+    result = _estimate(made, case.options, device)
+    row["seconds"] = clock() - start
     row["memory_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     row |= {"lags": result.members.lags, "member": _member(result), "losses": result.losses}
     graph = made.graph
@@ -194,24 +220,24 @@ def run_case(case: Case, seed: int) -> dict[str, Any]:
     if case.every_member:
         row["members"] = {}
         for name in MEMBERS:
-            only = _estimate(made, replace(case.options, member=name))
+            only = _estimate(made, replace(case.options, member=name), device)
             row["members"][name] = _areas(only.score, graph)
     if case.section == "invariance":
-        row["correlation"] = _invariance(made, result, case.options, seed)
+        row["correlation"] = _invariance(made, result, case.options, seed, device)
     if case.paper_seconds:
-        row["paper"] = _paper(made, case.paper_seconds)
+        row["paper"] = _paper(made, case.paper_seconds if on_cpu else math.inf, device)
     row["opponents"] = {name: _opponent(name, made) for name in case.opponents}
     return row
 
 
-def _estimate(made: Recordings, options: EstimateOptions) -> Estimate:
+def _estimate(made: Recordings, options: EstimateOptions, device: str) -> Estimate:
     trials, order = prepared(made)
     kept: dict[str, Any] = {}
 
     def run(items: Any, label: str) -> list[Any]:
         for item in items:
             if repr(item) not in kept:
-                kept[repr(item)] = run_members(trials, item)
+                kept[repr(item)] = run_members(trials, item, device)
         return [kept[repr(item)] for item in items]
 
     return reordered(estimate(trials, run, options), order)
@@ -246,8 +272,8 @@ def _opponent(name: str, made: Recordings) -> dict[str, Any]:
     return row
 
 
-def _paper(made: Recordings, seconds: float) -> dict[str, Any]:
-    result = train_by_protocol(standardised(made.trials)[0], seconds)
+def _paper(made: Recordings, seconds: float, device: str) -> dict[str, Any]:
+    result = train_by_protocol(standardised(made.trials)[0], seconds, device=device)
     assert made.graph is not None
     return {
         **_areas(result.attention, made.graph),
@@ -271,12 +297,14 @@ def _blurred(made: Recordings, blur: Callable[..., np.ndarray], share: float, se
     return replace(made, trials=tuple(blur(trial, share, seed) for trial in made.trials))
 
 
-def _invariance(made: Recordings, result: Estimate, options: EstimateOptions, seed: int) -> float:
+def _invariance(
+    made: Recordings, result: Estimate, options: EstimateOptions, seed: int, device: str
+) -> float:
     generator = np.random.default_rng(seed)
     order = generator.permutation(made.variables)
     scale = 10.0 ** generator.uniform(-3, 3, made.variables)
     changed = replace(made, trials=tuple((trial * scale)[:, order] for trial in made.trials))
-    other = _estimate(changed, options).score
+    other = _estimate(changed, options, device).score
     mask = ~np.eye(made.variables, dtype=bool)
     return float(np.corrcoef(other[mask], result.score[np.ix_(order, order)][mask])[0, 1])
 
@@ -359,8 +387,106 @@ def _claim(rows: list[dict[str, Any]]) -> str:
     return "paper's model: " + "; ".join(words)
 
 
+@dataclass(frozen=True)
+class Task:
+    """A row to be made, as plain data: a worker finds its case by name."""
+
+    section: str
+    case: str
+    seed: int
+    device: str
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        """Where the row is kept."""
+        name = f"{self.section}-{self.case}-{self.seed}"
+        return self.folder / f"{name.replace(' ', '_').replace('%', 'percent').replace(',', '')}.json"
+
+
+def make_row(task: Task) -> str:
+    """Make and keep a row; return a line about it."""
+    torch.set_num_threads(1)
+    case = next(case for case in cases() if (case.section, case.name) == (task.section, task.case))
+    row = run_case(case, task.seed, task.device)
+    write_artifact(task.file, json.dumps(row, indent=1).encode())
+    ours = row["scores"]["contribution"]
+    return (
+        f"{task.file.stem}: AUROC {ours['auroc']:.3f} AUPRC {ours['auprc']:.3f}, {row['seconds']:.1f} s "
+        f"{row['seconds_are']}"
+    )
+
+
+def missing(arguments: argparse.Namespace) -> list[Task]:
+    """Return the rows that are asked for and not there: one of every case first, the longest of them."""
+    sections = set(filter(None, arguments.only.split(",")))
+    alone = arguments.device == "cpu" and arguments.workers == 1
+    ordered: list[tuple[int, float, Task]] = []
+    for case in cases():
+        wanted = case.section in sections if sections else alone or case.section not in CPU_TIME_ALONE
+        if not wanted or arguments.case not in case.name:
+            continue
+        seeds = case.seeds(arguments.first_seed, arguments.seeds, arguments.most_runs)
+        for index, seed in enumerate(seeds):
+            task = Task(case.section, case.name, seed, arguments.device, arguments.folder)
+            if not task.file.exists():
+                ordered.append((index * 5 // len(seeds), -case.minutes, task))
+    return [task for _, _, task in sorted(ordered, key=lambda one: one[:2])]
+
+
+def make_rows(tasks: Sequence[Task], workers: int, deadline: float) -> int:
+    """Make rows until all are there or time is up, and return how many failed.
+
+    Args:
+        tasks: In the order in which they begin. Those of section cost must be among themselves: each has
+            a process of its own, whose memory is measured.
+        workers: Processes, a row and a thread each. What they have begun when time is up is given up.
+        deadline: In seconds of ``time.monotonic``.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    alone = 1 if any(task.section == "cost" for task in tasks) else None
+    if not tasks:
+        return 0
+    waiting, failed = list(reversed(tasks)), 0
+    begun: dict[Task, AsyncResult[str]] = {}
+    with spawn.Pool(workers, maxtasksperchild=alone) as pool:  # leaving it ends what is still at work
+        while (waiting or begun) and time.monotonic() < deadline:
+            while waiting and len(begun) < workers:
+                task = waiting.pop()
+                begun[task] = pool.apply_async(make_row, (task,))
+            for task, result in list(begun.items()):
+                if not result.ready():
+                    continue
+                del begun[task]
+                try:
+                    print(result.get(), flush=True)
+                except Exception as error:
+                    failed += 1
+                    print(f"{task.file.stem}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            time.sleep(0.05)
+    if waiting or begun:
+        print(f"time is up: {len(waiting) + len(begun)} rows are missing, {len(begun)} of them begun")
+    return failed
+
+
+def unbundle(file: Path, folder: Path) -> None:
+    """Put the rows of a bundle into a folder, where they are not there yet."""
+    for line in file.read_text().splitlines():
+        row = json.loads(line)
+        place = Task(row["section"], row["case"], row["seed"], "cpu", folder).file
+        if not place.exists():
+            write_artifact(place, json.dumps(row, indent=1).encode())
+
+
+def bundle(file: Path, folder: Path) -> None:
+    """Write all rows of a folder into one file, a line each."""
+    rows = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    write_artifact(file, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
 def main() -> None:
     """Run what is missing, or print what is there."""
+    start = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--only", default="", help="sections, separated by commas")
@@ -368,32 +494,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--most-runs", type=int, default=50, help="of a case that asks for more than --seeds")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--workers", type=int, default=1, help="rows at a time, a process and a thread each")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end by then; rows begun are lost")
+    parser.add_argument("--bundle", type=Path, help="all rows in one file; those in it are not made again")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    sections = set(filter(None, arguments.only.split(",")))
-    for case in () if arguments.table else cases():
-        if (sections and case.section not in sections) or arguments.case not in case.name:
-            continue
-        runs = arguments.seeds if case.runs is None else min(case.runs, arguments.most_runs)
-        for seed in range(arguments.first_seed, arguments.first_seed + runs):
-            name = (
-                f"{case.section}-{case.name}-{seed}".replace(" ", "_")
-                .replace("%", "percent")
-                .replace(",", "")
-            )
-            file = arguments.folder / f"{name}.json"
-            if file.exists():
-                continue
-            row = run_case(case, seed)
-            write_artifact(file, json.dumps(row, indent=1).encode())
-            ours = row["scores"]["contribution"]
-            print(
-                f"{name}: AUROC {ours['auroc']:.3f} AUPRC {ours['auprc']:.3f}, {row['seconds']:.1f} s",
-                flush=True,
-            )
+    if arguments.bundle is not None and arguments.bundle.exists():
+        unbundle(arguments.bundle, arguments.folder)
+    failed = 0
+    if not arguments.table:
+        tasks, deadline = missing(arguments), start + 60 * arguments.minutes
+        failed = make_rows([task for task in tasks if task.section != "cost"], arguments.workers, deadline)
+        failed += make_rows([task for task in tasks if task.section == "cost"], 1, deadline)
+    if arguments.bundle is not None:
+        bundle(arguments.bundle, arguments.folder)
     print(table(arguments.folder))
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

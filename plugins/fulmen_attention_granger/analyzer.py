@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +28,7 @@ from fulmen_attention_granger.windows import canonical_order, standardised
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
 OWNER = "attention_granger"
 TEST = "held-out knock-out of the source's history, given the histories of all variables (nonlinear)"
@@ -41,6 +42,9 @@ class AttentionGranger(fulmen.Analyzer):
     compares what that costs with phantom sources that drive nothing. Lags, member (linear or not) and
     variance head are chosen by held-out likelihood. A model of this plugin that is given with its weights
     is read instead: nothing is trained, and nothing is tested. Any other model is left alone.
+
+    Networks are trained and read where the Trainer computes if that is a CPU or a CUDA GPU
+    (``trainer.accelerator``), else on the CPU: sums are kept in float64, which not every accelerator has.
 
     Args:
         lags: Rows of history; null: chosen from the data, up to ``max_lags``.
@@ -128,10 +132,11 @@ class AttentionGranger(fulmen.Analyzer):
         file = context.run_dir / "series.npz"
         content = _npz(series[0])
         fulmen.write_artifact(file, content)
-        setup = (load_series, (str(file), hashlib.blake2b(content, digest_size=16).hexdigest()))
+        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        setup = (shared_series, (str(file), digest, device_for(context.device)))
 
         def run(items: Sequence[dict[str, Any]], label: str) -> list[Any]:
-            return context.map(run_members, items, label, setup=setup)
+            return context.map(run_piece, items, label, setup=setup)
 
         report, rows = self._report(recordings, series, run, context.seed)
         if context.model is not None:
@@ -142,8 +147,8 @@ class AttentionGranger(fulmen.Analyzer):
         fulmen.write_artifact(context.run_dir / "graph.graphml", graphml(rows, recordings.names).encode())
         return report
 
-    def of(self, recordings: Recordings, seed: int = 0) -> fulmen.Report:
-        """Return the report of recordings, made in this process; nothing is written.
+    def of(self, recordings: Recordings, seed: int = 0, device: str = "cpu") -> fulmen.Report:
+        """Return the report of recordings, made in this process on a device; nothing is written.
 
         Raises:
             UserError: as the class says.
@@ -153,7 +158,7 @@ class AttentionGranger(fulmen.Analyzer):
 
         def run(items: Sequence[dict[str, Any]], label: str) -> list[Any]:
             for item in fulmen.progress([item for item in items if repr(item) not in kept], label):
-                kept[repr(item)] = run_members(series[0], item)
+                kept[repr(item)] = run_members(series[0], item, device)
             return [kept[repr(item)] for item in items]
 
         return self._report(recordings, series, run, seed)[0]
@@ -224,6 +229,7 @@ def granger_graph(
     names: Sequence[str] | None = None,
     graph: np.ndarray | None = None,
     seed: int = 0,
+    device: str = "cpu",
     **options: Any,
 ) -> fulmen.Report:
     """Return the report of arrays, as ``fulmen analyze`` would make it; for notebooks.
@@ -234,6 +240,7 @@ def granger_graph(
         names: Of the variables; None: ``x0``, ``x1``, ...
         graph: The truth where it is known, bool (targets, sources).
         seed: Of everything.
+        device: ``cpu`` or ``cuda``.
         options: Of `AttentionGranger`.
 
     Raises:
@@ -249,7 +256,7 @@ def granger_graph(
         check(recordings)
     except ValueError as error:
         raise DataError(str(error)) from error
-    return AttentionGranger(**options).of(recordings, seed)
+    return AttentionGranger(**options).of(recordings, seed, device)
 
 
 def prepared(recordings: Recordings) -> tuple[list[np.ndarray], np.ndarray]:
@@ -259,8 +266,26 @@ def prepared(recordings: Recordings) -> tuple[list[np.ndarray], np.ndarray]:
     return [np.ascontiguousarray(trial[:, order]) for trial in trials], order
 
 
-def load_series(path: str, digest: str) -> list[np.ndarray]:
-    """Return the trials that an analysis left for its pieces.
+def device_for(device: torch.device) -> str:
+    """Return where networks are trained and read for a Trainer that computes on a device."""
+    return str(device) if device.type == "cuda" else "cpu"
+
+
+@dataclass(frozen=True)
+class Series:
+    """What the pieces of an analysis share: z-scored trials, and the device to work on."""
+
+    trials: list[np.ndarray]
+    device: str
+
+
+def run_piece(series: Series, item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run one piece of ``context.map``."""
+    return run_members(series.trials, item, series.device)
+
+
+def shared_series(path: str, digest: str, device: str) -> Series:
+    """Return the trials that an analysis left for its pieces, for work on a device.
 
     Raises:
         DataError: the file is not the one that the analysis wrote.
@@ -269,7 +294,7 @@ def load_series(path: str, digest: str) -> list[np.ndarray]:
     if hashlib.blake2b(content, digest_size=16).hexdigest() != digest:
         raise DataError(f"{path}: changed since the analysis began; start it anew with --fresh.")
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return [file[f"trial{number}"] for number in range(len(file.files))]
+        return Series([file[f"trial{number}"] for number in range(len(file.files))], device)
 
 
 def _npz(trials: Sequence[np.ndarray]) -> bytes:
@@ -303,7 +328,7 @@ def _report_of_model(model: Any, recordings: Recordings) -> fulmen.Report:
         )
     place = model.device
     try:
-        scores = model.to("cpu").pair_scores(trials)
+        scores = model.to(device_for(place)).pair_scores(trials)
     finally:
         model.to(place)
     for score in scores.values():

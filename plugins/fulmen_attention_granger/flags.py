@@ -10,7 +10,7 @@ feedback is common.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from fulmen_attention_granger.surprises import Surprises
 
@@ -44,9 +44,9 @@ def pair_flags(
     z = np.arctanh(np.clip(residual_correlation, -0.999999, 0.999999)) * np.sqrt(max(1, samples - 3))
     size = np.where(off, np.abs(z), 0.0)
     opposite = np.maximum(found.opposite, found.opposite.T)
-    together = size > stats.norm.isf(level / 2)
-    by_surprise = opposite > stats.norm.isf(level / 8)
-    link = ((size > stats.norm.isf(company / 2)) | (opposite > CLEAR - 1)).astype(np.int64)
+    together = size > _normal_quantile(level / 2)
+    by_surprise = opposite > _normal_quantile(level / 8)
+    link = ((size > _normal_quantile(company / 2)) | (opposite > CLEAR - 1)).astype(np.int64)
     clear = np.maximum(found.peak, found.peak.T) >= CLEAR
     in_company = (link @ link > 0) & ~clear
     named = ((TOGETHER, together), (BY_SURPRISE, by_surprise), (IN_COMPANY, in_company))
@@ -54,3 +54,8 @@ def pair_flags(
     for target, source in np.argwhere(off):
         flags[target, source] = "; ".join(name for name, there in named if there[target, source])
     return flags
+
+
+def _normal_quantile(above: float) -> float:
+    """Return what a standard normal number exceeds so often; scipy.stats takes a second to import."""
+    return float(-special.ndtri(above))

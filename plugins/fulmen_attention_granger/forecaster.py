@@ -119,12 +119,12 @@ class AttentionForecaster(ForecasterBase):
     @torch.no_grad()
     def pair_scores(self, trials: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Return the read-outs of the network on z-scored trials, in the order of the variables."""
-        cut = windows(trials, self.lags)
+        cut = windows(trials, self.lags).to(self.device)
         history = cut.history
         if history.shape[-1] == self.lags:  # nothing is missing
             history = torch.cat([history, torch.ones_like(history)], -1)
         few = slice(None, None, max(1, len(cut) // _HISTORIES))
-        network = self.network.cpu()
+        network = self.network
         mean = mean_values(network, history[few])
         future, known = cut.future[few], cut.known[few]
         block = max(8, len(future) // 20)

@@ -84,7 +84,7 @@ def knock_out(
     n, m = network.design.targets, network.design.sources
     blocks = np.zeros((len(starts), len(READ_OUTS), n, m))
     count = np.zeros((len(starts), n))
-    slope = np.zeros((n, m, lags))
+    slope = history.new_zeros(n, m, lags, dtype=torch.float64)  # summed where it is made: nothing waits
     squared, log_loss = np.zeros(n), np.zeros(n)
     attention = network.signed_attention()[0]
     for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
@@ -93,8 +93,8 @@ def knock_out(
         full = forecast.mean[0]
         weight = there if forecast.log_variance is None else there * torch.exp(-forecast.log_variance[0])
         error = x - full
-        sums = torch.empty(len(READ_OUTS), m, n)
-        added = torch.empty(m, stop - start, n) if refit is not None else None
+        sums = history.new_empty(len(READ_OUTS), m, n)
+        added = history.new_empty(m, stop - start, n) if refit is not None else None
         for j, difference in enumerate(
             _differences(network, attention, forecast.values - mean, forecast.values, z, full)
         ):
@@ -104,17 +104,18 @@ def knock_out(
             sums[2, j] = (2 * weighted * (error + difference)).sum(0)
             if added is not None:
                 added[j] = difference
-            slope[:, j] += ((there * difference).T @ z[0, :, j, :lags]).numpy()
+            slope[:, j] += (there * difference).T @ z[0, :, j, :lags]
         if refit is not None and added is not None:
             refit.add(added, full, z[0], x, weight, there)
-        count[number] = there.sum(0).numpy()
-        blocks[number] = sums.transpose(1, 2).numpy() / np.maximum(count[number], 1)[None, :, None]
-        squared += (there * error.square()).sum(0).numpy()
-        log_loss += (weight * error.square()).sum(0).numpy()
+        count[number] = there.sum(0).cpu().numpy()
+        blocks[number] = sums.transpose(1, 2).cpu().numpy() / np.maximum(count[number], 1)[None, :, None]
+        squared += (there * error.square()).sum(0).cpu().numpy()
+        log_loss += (weight * error.square()).sum(0).cpu().numpy()
         if forecast.log_variance is not None:
-            log_loss += (there * forecast.log_variance[0]).sum(0).numpy()
+            log_loss += (there * forecast.log_variance[0]).sum(0).cpu().numpy()
     total = np.maximum(count.sum(0), 1)
-    return Knockouts(blocks, count, slope / total[:, None, None], squared / total, log_loss / total)
+    slopes = slope.cpu().numpy() / total[:, None, None]
+    return Knockouts(blocks, count, slopes, squared / total, log_loss / total)
 
 
 @torch.no_grad()
@@ -130,14 +131,16 @@ def lag_strengths(
     weight = known if forecast.log_variance is None else known * torch.exp(-forecast.log_variance[0])
     attention, full = network.signed_attention()[0], forecast.mean[0]
     total = known.sum(0).clamp_min(1)
-    strength = np.zeros((network.design.targets, network.design.sources, lags))
+    shape = (network.design.targets, network.design.sources, lags)
+    strength = history.new_zeros(shape, dtype=torch.float64)
     for lag in range(lags):
         without = z.clone()
         without[..., lag] = 0
         change = forecast.values - network.values(without)
         for j, difference in enumerate(_differences(network, attention, change, forecast.values, z, full)):
-            strength[:, j, lag] = ((weight * difference.square()).sum(0) / total).numpy()
-    return strength
+            strength[:, j, lag] = (weight * difference.square()).sum(0) / total
+    found: np.ndarray = strength.cpu().numpy()
+    return found
 
 
 def _differences(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -27,6 +28,7 @@ SPAN = 8.0  # deviations within which hidden units may bend: a single outlier sh
 BLOCKS = 12  # of held-out time per fold
 READ_PAIRS = 50_000_000  # pairs times held-out windows per fold: beyond, every second window is read, ...
 FEWEST_READ = 100  # of a fold's held-out windows, however many pairs there are
+STRETCH = 50  # steps whose draws go to a GPU at once
 READ_WINDOWS = 400  # windows for read-outs that need not see them all
 
 
@@ -102,20 +104,33 @@ def schedule(member: Members, variables: int, train_windows: int) -> Schedule:
     )
 
 
-def run_members(trials: Sequence[np.ndarray], item: dict[str, Any]) -> list[dict[str, Any]]:
+def run_members(
+    trials: Sequence[np.ndarray], item: dict[str, Any], device: str = "cpu"
+) -> list[dict[str, Any]]:
     """Train and read members; plain data in and out.
 
     Args:
         trials: z-scores, each (time, variables), NaN = missing.
         item: The fields of `Members`.
+        device: ``cpu``, or ``cuda`` with or without a number. Parameters, batches, knock-outs and phantoms
+            are drawn on the CPU and moved, so that all devices see the same draws.
     """
-    return [_plain(reading) for reading in read_members(trials, Members(**item))]
+    return [_plain(reading) for reading in read_members(trials, Members(**item), torch.device(device))]
 
 
-def read_members(trials: Sequence[np.ndarray], members: Members) -> list[Reading]:
-    """Train and read members, one reading a fold held out. The global random state stays as it was."""
+def read_members(
+    trials: Sequence[np.ndarray], members: Members, device: torch.device | None = None
+) -> list[Reading]:
+    """Train and read members, one reading a fold held out. The global random state stays as it was.
+
+    Args:
+        trials: As in `run_members`.
+        members: What is to be trained.
+        device: Where; None: the CPU.
+    """
     start = time.process_time()
     cut, parts = cut_windows(trials, members)
+    cut = cut if device is None else cut.to(device)
     network, losses = trained(cut, parts, members)
     readings = [
         _read(one_member(network, index), cut, fold, loss)
@@ -172,21 +187,43 @@ def trained(cut: Windows, parts: Sequence[Fold], members: Members) -> tuple[Knoc
     low, high = float(cut.history.min()), float(cut.history.max())
     parameters = [key(members.seed, "parameters", fold) for fold in members.held_out]
     network = KnockoutAttention(design, parameters, (max(low, -SPAN), min(high, SPAN)))
+    network = network.to(cut.history.device)
     plan = schedule(members, cut.targets, min(len(part.train) for part in parts))
     # A stream of its own for each member: it is the same whether trained alone or beside others.
     streams = [torch.Generator().manual_seed(key(members.seed, "draws", fold)) for fold in members.held_out]
-    windows_of = [torch.from_numpy(part.train) for part in parts]
+    draws = _moved(_draws(parts, streams, plan, cut.sources), plan.steps, cut.history.device)
 
     def batch(step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        chosen, keep = next(draws)
+        return cut.history[chosen], cut.future[chosen], cut.known[chosen], keep.float()
+
+    return network, train(network, batch, plan)
+
+
+def _draws(
+    parts: Sequence[Fold], streams: Sequence[torch.Generator], plan: Schedule, sources: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield, step by step, each member's windows (K, B) and the sources it keeps (K, B, M), on the CPU."""
+    windows_of = [torch.from_numpy(part.train) for part in parts]
+    while True:
         drawn, keep = [], []
         for train_windows, stream in zip(windows_of, streams, strict=True):
             drawn.append(train_windows[torch.randint(0, len(train_windows), (plan.batch,), generator=stream)])
             rate = 2 * plan.knockouts * torch.rand(plan.batch, 1, generator=stream)
-            keep.append(torch.rand(plan.batch, cut.sources, generator=stream) > rate)
-        chosen = torch.stack(drawn)
-        return cut.history[chosen], cut.future[chosen], cut.known[chosen], torch.stack(keep).float()
+            keep.append(torch.rand(plan.batch, sources, generator=stream) > rate)
+        yield torch.stack(drawn), torch.stack(keep)
 
-    return network, train(network, batch, plan)
+
+def _moved(
+    draws: Iterator[tuple[Tensor, Tensor]], steps: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the draws of so many steps on a device: to a GPU a stretch at once, so that no step waits."""
+    if device.type == "cpu":
+        yield from itertools.islice(draws, steps)
+        return
+    for start in range(0, steps, STRETCH):
+        drawn, kept = zip(*itertools.islice(draws, min(STRETCH, steps - start)), strict=True)
+        yield from zip(torch.stack(drawn).to(device), torch.stack(kept).to(device), strict=True)
 
 
 def reading_of(plain: dict[str, Any]) -> Reading:
@@ -239,5 +276,5 @@ def _residual_correlation(
         error = error * torch.exp(-0.5 * torch.cat(logs))  # else a few spikes would make the correlation
     cross = error.T @ error
     scale = cross.diagonal().clamp_min(1e-12).sqrt()
-    correlation: np.ndarray = (cross / scale / scale[:, None]).double().numpy()
+    correlation: np.ndarray = (cross / scale / scale[:, None]).double().cpu().numpy()
     return correlation

@@ -201,7 +201,7 @@ class KnockoutAttention(nn.Module):
 
 def one_member(network: KnockoutAttention, index: int) -> KnockoutAttention:
     """Return a copy of one member as a network of its own (K = 1), without gradients."""
-    alone = KnockoutAttention(network.design, [0])
+    alone = KnockoutAttention(network.design, [0]).to(network.attention.device)
     shared = {"others"}
     state = {
         name: tensor if name in shared else tensor[index : index + 1].clone()

@@ -99,4 +99,4 @@ class PaperForecaster(ForecasterBase):
             for trial in trials
             if len(trial) > self.context
         ]
-        return {"attention": paper_readout(self.network.eval(), torch.cat(contexts))}
+        return {"attention": paper_readout(self.network.eval(), torch.cat(contexts).to(self.device))}

@@ -19,7 +19,7 @@ from fulmen_attention_granger.network import KnockoutAttention
 @torch.no_grad()
 def raw_attention(network: KnockoutAttention) -> np.ndarray:
     """Return ``sum_h |A_hij|`` of one member, float64 (targets, sources)."""
-    weights: np.ndarray = network.signed_attention()[0].abs().sum(0).double().numpy()
+    weights: np.ndarray = network.signed_attention()[0].abs().sum(0).double().cpu().numpy()
     return weights
 
 
@@ -34,7 +34,7 @@ def weighted_attention(network: KnockoutAttention, history: Tensor) -> np.ndarra
     values = network.values(history[None])[0]  # (n, M, H, d)
     variance = (values - values.mean(0)).square().mean((0, 3))  # (M, H)
     size = (network.signed_attention()[0].square() * variance.T[:, None]).sum(0).sqrt()
-    weights: np.ndarray = size.double().numpy()
+    weights: np.ndarray = size.double().cpu().numpy()
     return weights
 
 
@@ -61,11 +61,11 @@ def gradient(network: KnockoutAttention, history: Tensor, lags: int) -> np.ndarr
         len(history), -1, h, d
     )
     attention = network.signed_attention()[0].detach()
-    total = torch.zeros(design.targets, design.sources)
+    total = history.new_zeros(design.targets, design.sources)
     for one, token in zip(by_pooled, by_value, strict=True):
         per_head = torch.einsum("nhd,mlhd->hnml", one, token)
         total += torch.einsum("hnm,hnml->nml", attention, per_head).abs().sum(-1)
-    mean: np.ndarray = (total / len(history)).double().numpy()
+    mean: np.ndarray = (total / len(history)).double().cpu().numpy()
     return mean
 
 

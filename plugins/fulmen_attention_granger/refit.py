@@ -59,10 +59,10 @@ class RefitSums:
         """
         b, n = future.shape
         lags = torch.cat([history[..., : self.lags], torch.tanh(history[..., : self.lags])], -1)
-        strong = self.strong.shape[1]
-        of_strong = added.permute(2, 1, 0).gather(2, self.strong[:, None].expand(n, b, strong))  # (N, B, S)
-        lags_of_strong = lags[:, self.strong].permute(1, 0, 2, 3).reshape(n, b, -1)
-        ones = torch.ones(n, b, 1)
+        places, strong = self.strong.to(added.device), self.strong.shape[1]
+        of_strong = added.permute(2, 1, 0).gather(2, places[:, None].expand(n, b, strong))  # (N, B, S)
+        lags_of_strong = lags[:, places].permute(1, 0, 2, 3).reshape(n, b, -1)
+        ones = added.new_ones(n, b, 1)
         own = lags[:, :n].transpose(0, 1)
         parts = [ones, own, of_strong, lags_of_strong, forecast.T[..., None]]
         features = torch.cat(parts, 2)  # (N, B, F + 1)
@@ -70,13 +70,13 @@ class RefitSums:
         by_target = added.permute(2, 1, 0)  # (N, B, M)
         y = future.T[..., None]
         w = weight.T[..., None]
-        self.ff += (weighted.transpose(1, 2) @ features).double().numpy()
-        self.fy += (weighted * y).sum(1).double().numpy()
-        self.fc += (weighted.transpose(1, 2) @ by_target).double().numpy()
-        self.cc += (w * by_target.square()).sum(1).double().numpy()
-        self.cy += (w * by_target * y).sum(1).double().numpy()
-        self.yy += (w * y.square()).sum((1, 2)).double().numpy()
-        self.count += known.sum(0).double().numpy()
+        self.ff += (weighted.transpose(1, 2) @ features).double().cpu().numpy()
+        self.fy += (weighted * y).sum(1).double().cpu().numpy()
+        self.fc += (weighted.transpose(1, 2) @ by_target).double().cpu().numpy()
+        self.cc += (w * by_target.square()).sum(1).double().cpu().numpy()
+        self.cy += (w * by_target * y).sum(1).double().cpu().numpy()
+        self.yy += (w * y.square()).sum((1, 2)).double().cpu().numpy()
+        self.count += known.sum(0).double().cpu().numpy()
 
     def t_values(self) -> np.ndarray:
         """Return the t value of each pair, float64 (targets, sources); 0 where nothing can be said."""

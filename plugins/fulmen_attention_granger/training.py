@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fulmen_attention_granger.network import Forecast, KnockoutAttention
+from fulmen_attention_granger.replay import adamw, replayed, set_rate
 
 
 @dataclass(frozen=True)
@@ -75,24 +76,35 @@ def train(
     """Train in place and return each member's mean loss over the last tenth of the steps.
 
     Args:
-        network: K members.
-        batch: Of a step: history (K, B, M, C), future and known (K, B, N), keep (K, B, M).
+        network: K members, on the device where they are to be trained.
+        batch: Of a step: history (K, B, M, C), future and known (K, B, N), keep (K, B, M), all there. Nothing
+            else is waited for: losses stay on the device until the end.
         schedule: How long.
     """
-    optimiser = torch.optim.AdamW(
-        network.parameters(), schedule.rate, weight_decay=schedule.decay, betas=(0.9, 0.99), fused=True
+    device = network.attention.device
+    optimiser = adamw(
+        network.parameters(),
+        schedule.rate,
+        device,
+        weight_decay=schedule.decay,
+        betas=(0.9, 0.99),
+        fused=True,
     )
-    last, counted = torch.zeros(network.attention.shape[0]), 0
-    for step in range(schedule.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, schedule)
-        history, future, known, keep = batch(step)
+
+    def descend(history: Tensor, future: Tensor, known: Tensor, keep: Tensor) -> Tensor:
         forecast = network(history, keep)
         loss = negative_log_likelihood(forecast, future, known)
         loss = loss + schedule.penalty * group_lasso(forecast.values, network.signed_attention())
         optimiser.zero_grad()
         loss.sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        return loss.detach()
+
+    one_step = replayed(descend, device)
+    last, counted = torch.zeros(network.attention.shape[0], device=device), 0
+    for step in range(schedule.steps):
+        set_rate(optimiser, learning_rate(step, schedule))
+        loss = one_step(*batch(step))
         if step >= 0.9 * schedule.steps:
-            last, counted = last + loss.detach(), counted + 1
-    return [float(total) for total in last / max(1, counted)]
+            last, counted = last + loss, counted + 1
+    return (last / max(1, counted)).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,6 +38,11 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.future)
+
+    def to(self, device: torch.device) -> Windows:
+        """Return the same windows with their tensors on a device."""
+        history, future, known = (part.to(device) for part in (self.history, self.future, self.known))
+        return replace(self, history=history, future=future, known=known)
 
     @property
     def targets(self) -> int:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from fulmen_attention_granger.opponents.result import OpponentResult
 from fulmen_attention_granger.opponents.spike_events import detect, peaks_are_clipped
@@ -61,7 +61,7 @@ def spike_regression(trials: Sequence[np.ndarray]) -> OpponentResult:
         t[used], free = _weighted_t((own[rows] - scale[0]) / scale[1], fired[:, used])
         strongest = np.abs(t.reshape(STEPS, -1)).max(axis=0)
         score[target, others] = strongest
-        p[target, others] = np.minimum(1.0, STEPS * 2 * stats.t.sf(strongest, free))
+        p[target, others] = np.minimum(1.0, STEPS * 2 * special.stdtr(free, -strongest))
     unseen = np.flatnonzero(~clipped)
     if len(unseen):
         score[unseen], p[unseen] = trains_on_trains(fired_in, unseen)

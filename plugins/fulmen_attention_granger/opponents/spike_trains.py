@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 SPANS = (1, 2, 4, 8, 16)  # steps back at which the spans of the past end
 
@@ -43,7 +43,7 @@ def trains_on_trains(fired: Sequence[np.ndarray], targets: np.ndarray) -> tuple[
         effect = coefficients[own][:, spiking]
         precision = np.linalg.pinv(inverse[np.ix_(own, own)], hermitian=True)
         f[spiking, source] = np.einsum("li,lm,mi->i", effect, precision, effect) / (spans * variance[spiking])
-        p[spiking, source] = stats.f.sf(f[spiking, source], spans, free)
+        p[spiking, source] = special.fdtrc(spans, free, np.maximum(f[spiking, source], 0.0))
     f[np.arange(len(targets)), targets] = 0.0
     p[np.arange(len(targets)), targets] = 1.0
     return f, p

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import special
 from scipy.linalg import cho_factor, cho_solve
 
 from fulmen_attention_granger.opponents.lagged import lagged, standardised
@@ -62,7 +62,7 @@ def var_granger(
         effect = coefficients[own]
         precision = np.linalg.pinv(inverse[np.ix_(own, own)], hermitian=True)
         f[:, source] = np.einsum("li,lm,mi->i", effect, precision, effect) / (lags * variance)
-    p = stats.f.sf(f, lags, free)
+    p = special.fdtrc(lags, free, np.maximum(f, 0.0))
     np.fill_diagonal(f, 0.0)
     np.fill_diagonal(p, 1.0)
     return OpponentResult("var_granger", TEST, f, p, time.process_time() - start, lags, note)
