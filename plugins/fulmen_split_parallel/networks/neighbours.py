@@ -108,12 +108,12 @@ class _MeanAndOwn(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_mean: Tensor | None, of_own: Tensor | None) -> tuple[Tensor, None, None]:
-        # A rank whose mean nobody used still has to answer the others.
+        # A rank whose mean nobody used still has to answer the others. What sums keep goes with this node.
         each = torch.zeros_like(ctx.own) if of_mean is None else of_mean * ctx.share
         if ctx.apart is not None:
-            (back,) = torch.autograd.grad(ctx.others, ctx.received, each)
+            (back,) = torch.autograd.grad(ctx.others, ctx.received, each, retain_graph=True)
             returning = ctx.apart.give_back(back)
-        (gradient,) = torch.autograd.grad(ctx.own, ctx.held, each)
+        (gradient,) = torch.autograd.grad(ctx.own, ctx.held, each, retain_graph=True)
         if of_own is not None:
             gradient[ctx.place] += of_own
         if ctx.apart is not None:

@@ -41,8 +41,8 @@ class SageConvolution(LayerConvolution):
 
     def pull(self, rows: Tensor, layer: GraphLayer) -> Tensor:
         """Return rows of the destinations, (D, out_channels), from rows where their owners have them."""
-        plain = self.aggregation == "mean" and layer.edge_weight is None
-        if plain and rows.requires_grad and in_pieces(layer):
+        plain = self.aggregation == "mean" and layer.edge_weight is None and rows.requires_grad
+        if plain and in_pieces(layer) and not torch.compiler.is_compiling():
             neighbours, own, finish = mean_and_own(rows, layer)
             of_own = self.lin_r(own)  # while others' rows are on their way
             finish()

@@ -55,6 +55,21 @@ def test_values_and_gradients_are_pygs(name, plain, make_batch):
         torch.testing.assert_close(mine.grad, his.grad, rtol=1e-12, atol=1e-12, msg=key)
 
 
+def test_a_mean_in_pieces_is_the_mean(plain, make_batch):
+    """In one process; between ranks it is the oracle that shows it."""
+    convolution = SageConvolution(WIDTH, OUT).double()
+    layer = make_batch(plain).layers[0]
+    rows = torch.randn(len(layer.sources), WIDTH, dtype=torch.float64, requires_grad=True)
+    found, expected = convolution.pull(rows, layer), convolution(rows, layer)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+    direction = torch.randn_like(expected)
+    (right,) = torch.autograd.grad(expected, rows, direction)
+    for _ in range(2):  # the graph may be kept
+        (gradient,) = torch.autograd.grad(found, rows, direction, retain_graph=True)
+        torch.testing.assert_close(gradient, right, rtol=1e-12, atol=1e-12)
+
+
 def test_edge_weights_count_as_in_pygs_weighted_mean(graph, make_batch):
     layer = make_batch(graph).layers[0]
     rows = torch.randn(len(layer.sources), WIDTH)
