@@ -14,6 +14,7 @@ graph/         a graph, its folder on disk, and generators
 
 loading.py     loaders of mini-batches, in one process and in data parallel
 transfer.py    to a GPU while the one before is computed
+divided_graph.py   the whole graph over data-parallel ranks, for inference
 graph_cache.py     graphs that had to be made, kept as folders
 
 Adapters: graph_data.py (`graph`), strategy.py (`split_parallel`), models.py (`sage`, `gat`), analyzer.py

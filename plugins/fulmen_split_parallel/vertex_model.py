@@ -7,13 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, distributed
 from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
 from fulmen.errors import ConfigError
+from fulmen_split_parallel.divided_graph import DividedGraph
 from fulmen_split_parallel.networks import GraphBatch, GraphNetwork, NetworkError
 from fulmen_split_parallel.networks.layerwise import OneProcess, Rows, WholeGraph, infer
 from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
@@ -72,7 +75,8 @@ class VertexModel(LightningModule):
         self.inference_folder = inference_folder
         self.val_acc = MulticlassAccuracy(num_classes, average="micro")
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")
-        self._whole: WholeGraph | None = None
+        self._divided: DividedGraph | None = None
+        self._scored: NDArray[np.int64] = np.empty(0, np.int64)
         self._scores: Rows | None = None
 
     def setup(self, stage: str) -> None:
@@ -167,11 +171,15 @@ class VertexModel(LightningModule):
         if self.inference != "layerwise":
             return
         folder = None if self.inference_folder is None else Path(self.inference_folder)
-        self._whole = self._whole_graph()
+        whole = self._whole_graph()
         with refused_as_config():
-            self._scores = infer(self.network, self._whole, folder=folder)
+            if isinstance(whole, DividedGraph):
+                self._scores = whole.infer(self.network, folder)
+            else:
+                self._scores = infer(self.network, whole, folder=folder)
+        self._scored = whole.vertices
 
-    def _whole_graph(self) -> WholeGraph:
+    def _whole_graph(self) -> WholeGraph | DividedGraph:
         shared = getattr(self.trainer.strategy, "whole_graph", None)
         if shared is not None:
             whole: WholeGraph = shared()
@@ -182,14 +190,28 @@ class VertexModel(LightningModule):
                 "model: inference is layerwise; expected data with their graph: "
                 "use split_parallel.graph, or set inference to sampled."
             )
-        return OneProcess(graph, NeighbourSampler(graph))
+        if not distributed.is_initialized() or distributed.get_world_size() == 1:
+            return OneProcess(graph, NeighbourSampler(graph))
+        if self._divided is None or self._divided.graph is not graph:
+            self._let_go()
+            self._divided = DividedGraph(graph, NeighbourSampler(graph))
+        return self._divided
+
+    def teardown(self, stage: str) -> None:
+        """Close the ways between ranks that inference has opened."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._divided is not None:
+            self._divided.close()
+        self._divided = None
 
     def _score(self, batch: GraphBatch) -> Tensor:
-        if self._scores is None or self._whole is None:
+        if self._scores is None:
             scores: Tensor = self(batch)
             return scores
         own = batch.layers[-1].destinations if batch.layers else batch.inputs
-        rows = self._whole.vertices.searchsorted(own.cpu().numpy())
+        rows = self._scored.searchsorted(own.cpu().numpy())
         return batch.home(self._scores[rows].to(self.device))
 
 

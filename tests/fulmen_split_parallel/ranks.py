@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -66,6 +67,7 @@ def train(
     batch_size: int = 40,
     resumes: bool = False,
     predicts: bool = False,
+    keeps: bool = False,
     more_callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> dict[str, Any]:
@@ -73,13 +75,13 @@ def train(
     record = Record()
     callbacks: list[Callback] = [record, *more_callbacks]
     checkpoints = folder / f"checkpoints-{ranks}"
-    if not resumes:
+    if keeps:
         callbacks.append(ModelCheckpoint(checkpoints, "{step}", every_n_train_steps=1, save_top_k=-1))
     trainer = Trainer(
         strategy=strategy(),
         callbacks=callbacks,
         logger=False,
-        enable_checkpointing=not resumes,
+        enable_checkpointing=keeps,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -101,40 +103,57 @@ def train(
     return seen
 
 
+def layerwise(folder: Path, ranks: int, strategy: Callable[[], Any]) -> dict[str, Any]:
+    """Train for one step; validate and predict from all edges."""
+    model = sage(inference="layerwise", residual=True)
+    return train(folder, ranks, model, strategy, max_epochs=1, limit_train_batches=1, predicts=True)
+
+
 def hybrid() -> SplitParallelStrategy:
     return split(group_size=2)
 
 
 TRAININGS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
-    "sage": lambda folder, ranks: train(folder, ranks, sage(), predicts=True),
+    "sage": lambda folder, ranks: train(folder, ranks, sage(), predicts=True, keeps=True),
     "resumed": lambda folder, ranks: train(folder, ranks, sage(), resumes=True),
     "gat": lambda folder, ranks: train(
         folder, ranks, gat(), lambda: split(partitioner="hash", transport="gloo")
     ),
     "plain loss": lambda folder, ranks: train(folder, ranks, sage(PlainLoss), batch_size=37),
     "accumulated": lambda folder, ranks: train(folder, ranks, sage(norm="batch"), accumulate_grad_batches=2),
-    "layerwise": lambda folder, ranks: train(
-        folder,
-        ranks,
-        sage(inference="layerwise", residual=True),
-        max_epochs=1,
-        limit_train_batches=1,
-        predicts=True,
-    ),
+    "layerwise": lambda folder, ranks: layerwise(folder, ranks, split),
     "bf16": lambda folder, ranks: train(folder, ranks, sage(), precision="bf16-mixed", max_steps=2),
 }
 MORE = {
     "hybrid": lambda folder, ranks: train(folder, ranks, sage(), hybrid),
     "ddp": lambda folder, ranks: train(folder, ranks, sage(), lambda: "ddp"),
+    "layerwise ddp": lambda folder, ranks: layerwise(folder, ranks, lambda: "ddp"),
 }
 # Two ranks cost a start of two processes, and show little that four do not.
 BY_RANKS = {
-    2: ["sage", "resumed", "plain loss", "ddp"],
+    2: ["sage", "resumed", "plain loss", "ddp", "layerwise ddp"],
     4: ["sage", "gat", "plain loss", "accumulated", "layerwise", "bf16", "hybrid"],
 }
 
 
-def run_all(folder: str, ranks: int) -> dict[str, Any]:
-    """Run in one of so many processes all that is run in so many; return what it saw, by name."""
+def run_all(folder: str, port: int) -> dict[str, Any]:
+    """Run in one of four processes all that is run in four, then in the first two all that is run in two.
+
+    Args:
+        folder: Where the graph is.
+        port: Where the two meet.
+
+    Returns:
+        What this rank saw, by the number of ranks and by name.
+    """
     warnings.simplefilter("ignore")
-    return {name: (TRAININGS | MORE)[name](Path(folder), ranks) for name in BY_RANKS[ranks]}
+    found = {"4": _run(Path(folder), 4), "2": {}}
+    torch.distributed.destroy_process_group()
+    os.environ["MASTER_PORT"] = str(port)
+    if int(os.environ["LOCAL_RANK"]) < 2:
+        found["2"] = _run(Path(folder), 2)
+    return found
+
+
+def _run(folder: Path, ranks: int) -> dict[str, Any]:
+    return {name: (TRAININGS | MORE)[name](folder, ranks) for name in BY_RANKS[ranks]}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from itertools import chain
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,10 +14,15 @@ import torch
 
 import fulmen
 from fulmen.errors import ConfigError, DataError
+from fulmen.testing.processes import in_fresh_processes
 from fulmen_split_parallel import DebianPackages, DegreeCorrectedSBM, GraphData, PyGGraph
 from fulmen_split_parallel.graph.folder import save_graph
 from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.graph_cache import default_cache, made_once
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import private_memory
 
 GENERATED = DegreeCorrectedSBM(
     num_vertices=600, communities=4, num_features=8, num_classes=4, train_share=0.2
@@ -252,50 +257,12 @@ def test_graphs_that_are_not_there_or_lack_what_a_stage_needs_are_refused(make, 
     assert len(list(data.predict_dataloader())) == 1
 
 
-# Private memory of a process that trains on `vertices` rows of features, most of which are holes in a file.
-MEMORY = """
-import gc, re, sys
-from pathlib import Path
-import numpy as np
-from fulmen_split_parallel import GraphData
-
-def private():
-    # Not USS: pages of a mapped file that no other process has mapped yet count as private there.
-    gc.collect()
-    return 1024 * int(re.search(r"Anonymous: *(\\d+)", Path("/proc/self/smaps_rollup").read_text())[1])
-
-def trained(folder, rows):
-    features = np.lib.format.open_memmap(f"{folder}/features.npy", "w+", np.float32, (rows, 256))
-    del features
-    degrees = np.zeros(rows, np.int64); degrees[:2000] = 10
-    arrays = {"indptr": np.concatenate([[0], np.cumsum(degrees)]), "labels": np.zeros(rows, np.int64)}
-    arrays["indices"] = np.random.default_rng(0).integers(0, 2000, 20000).astype(np.int32)
-    for place, name in enumerate(("train_idx", "valid_idx", "test_idx")):
-        arrays[name] = np.arange(500 * place, 500 * (place + 1))
-    for name, array in arrays.items():
-        np.save(f"{folder}/{name}.npy", array)
-    del arrays, degrees
-    data = GraphData(folder, [5, 5], 100, check_features=False, keep_memory=False)
-    data.setup("fit")
-    loader = data.train_dataloader()
-    for batch in loader:
-        pass
-    return private(), data, loader, batch
-
-first, *_ = trained(sys.argv[1], 100_000)
-second, data, *_ = trained(sys.argv[1], 200_000)
-copy = np.array(data.graph.features); copy += 1
-print(first, second, private())
-"""
-
-
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_private_memory_does_not_grow_with_the_feature_matrix(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True, check=True
+    ((first, second, copied),) = in_fresh_processes(
+        private_memory.of_training, str(tmp_path), folder=tmp_path
     )
-    first, second, copied = map(int, done.stdout.split())
 
     assert second < 1.05 * first  # 102 MB more of features
     assert copied > 1.2 * second  # and the measure would have seen them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -42,9 +43,11 @@ def alone(folder):
 @pytest.fixture(scope="module")
 def together(folder):
     """What each rank saw of the trainings, by the number of ranks."""
-    return {
-        ranks: in_fresh_processes(run_all, str(folder), ranks, folder=folder, count=ranks) for ranks in (2, 4)
-    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    seen = in_fresh_processes(run_all, str(folder), port, folder=folder, count=4, timeout=240)
+    return {ranks: [each[str(ranks)] for each in seen[:ranks]] for ranks in (2, 4)}
 
 
 def assert_same_weights(found, expected, tolerance=1e-12):
@@ -89,9 +92,11 @@ def test_counts_add_up_to_those_of_one_process(together, alone, ranks):
         assert all(counts["exchange_seconds"] > 0 for counts in everyones)
 
 
-@pytest.mark.parametrize(("ranks", "name"), [(2, "sage"), (4, "sage"), (4, "layerwise")])
+@pytest.mark.parametrize(
+    ("ranks", "name"), [(2, "sage"), (4, "sage"), (4, "layerwise"), (2, "layerwise ddp")]
+)
 def test_every_vertex_is_predicted_once_and_in_order(together, alone, ranks, name):
-    for batch, expected in enumerate(alone[name]["predictions"]):
+    for batch, expected in enumerate(alone[name.removesuffix(" ddp")]["predictions"]):
         for rank, seen in enumerate(together[ranks]):
             torch.testing.assert_close(
                 seen[name]["predictions"][batch], expected[rank::ranks], rtol=1e-6, atol=1e-6

@@ -1,16 +1,21 @@
 """Inference layer by layer: every vertex's scores from all its in-edges, in bounded memory."""
 
-import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from fulmen.testing.processes import in_fresh_processes
 from fulmen_split_parallel.networks import GraphNetwork, NetworkError, Perceptron, Stack
 from fulmen_split_parallel.networks.layerwise import OneProcess, chunk_bounds, infer
 from fulmen_split_parallel.networks.stack import gat, gcn, sage
 from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import private_memory
 
 NETWORKS = {
     "sage": lambda: Stack(sage(), 6, 8, 3, 2, residual=True, norm="batch", dropout=0.5),
@@ -58,49 +63,11 @@ def test_a_forward_of_its_own_is_refused(plain):
         infer(Own([]), OneProcess(plain, NeighbourSampler(plain)))
 
 
-MEASURE = """
-import re, threading
-from pathlib import Path
-import numpy as np
-from fulmen_split_parallel.graph.graph import Graph
-from fulmen_split_parallel.networks import Stack
-from fulmen_split_parallel.networks.layerwise import OneProcess, infer
-from fulmen_split_parallel.networks.stack import sage
-from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
-
-def private():
-    return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
-
-def whole(vertices, degree=2):
-    rng = np.random.default_rng(0)
-    edges = rng.integers(0, vertices, vertices * degree)
-    graph = Graph(np.arange(vertices + 1) * degree, edges, rng.random((vertices, 8), np.float32),
-                  *[np.zeros(vertices, np.int64)] * 4)
-    return OneProcess(graph, NeighbourSampler(graph), chunk_edges=4000)
-
-network = Stack(sage(), 8, 128, 4, 3).eval()
-small, large = whole(9000), whole(100_000)
-infer(network, small)  # what is compiled or imported on first use is no row
-start, peak, done = private(), 0, threading.Event()
-def watch():
-    global peak
-    while not done.wait(0.002):
-        peak = max(peak, private())
-thread = threading.Thread(target=watch)
-thread.start()
-scores = infer(network, large)
-done.set()
-thread.join()
-print(peak - start, len(scores))
-"""
-
-
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="reads private memory from /proc")
-def test_its_own_memory_is_that_of_a_chunk():
+def test_its_own_memory_is_that_of_a_chunk(tmp_path):
     """A layer's rows are 49 MiB; a chunk's 2 MiB, and some times that for what is made of them."""
-    ended = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
-    mib, rows = map(int, ended.stdout.split())
+    ((grown, rows),) = in_fresh_processes(private_memory.of_inference, folder=tmp_path)
 
     assert rows == 100_000
-    assert mib < 30
+    assert grown < 30 << 20
