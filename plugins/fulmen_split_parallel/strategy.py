@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 from torch.optim import Optimizer
 
 import fulmen
@@ -25,7 +25,7 @@ from fulmen_split_parallel.counters import Counters
 from fulmen_split_parallel.graph_cache import default_cache
 from fulmen_split_parallel.loading import GraphLoader
 from fulmen_split_parallel.networks import GraphBatch, GraphNetwork, NetworkError
-from fulmen_split_parallel.networks.refusals import refuse_sharing
+from fulmen_split_parallel.networks.refusals import is_of_pyg, refuse_sharing
 from fulmen_split_parallel.partition.cache import cached_partition
 from fulmen_split_parallel.partition.errors import PartitionError
 from fulmen_split_parallel.partition.partition import Partition
@@ -317,12 +317,8 @@ def require_graph_networks(model: LightningModule) -> None:
         raise ConfigError(f"split_parallel: {error}") from error
     inside = {id(module) for network in networks for module in network.modules()}
     for name, module in model.named_modules():
-        if id(module) not in inside and _is_convolution(module):
+        if id(module) not in inside and is_of_pyg(module, {"MessagePassing"}):
             raise ConfigError(
                 f"split_parallel: {name} ({type(module).__name__}) stands outside a GraphNetwork and would "
                 "see only the rows of one rank; make it one of the network's convolutions."
             )
-
-
-def _is_convolution(module: nn.Module) -> bool:
-    return any(kind.__name__ == "MessagePassing" for kind in type(module).__mro__)

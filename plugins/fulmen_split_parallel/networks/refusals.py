@@ -5,15 +5,6 @@ from __future__ import annotations
 import inspect
 
 from torch import nn
-from torch_geometric.nn import (
-    DiffGroupNorm,
-    GraphNorm,
-    GraphSizeNorm,
-    InstanceNorm,
-    MeanSubtractionNorm,
-    MessagePassing,
-    PairNorm,
-)
 
 from fulmen_split_parallel.networks.errors import NetworkError
 
@@ -30,10 +21,18 @@ INSTEAD = {
     "GatedGraphConv": "ResGatedGraphConv",
 }
 _ANY = "SAGEConv, GATConv, GATv2Conv, GINConv or GraphConv"
-_SEE_MANY_ROWS = (
-    *(nn.modules.batchnorm._BatchNorm, GraphNorm, PairNorm, MeanSubtractionNorm, DiffGroupNorm),
-    *(InstanceNorm, GraphSizeNorm),
-)
+_SEE_MANY_ROWS = {
+    *("GraphNorm", "PairNorm", "MeanSubtractionNorm", "DiffGroupNorm", "InstanceNorm", "GraphSizeNorm"),
+}
+
+
+def is_of_pyg(module: nn.Module, names: set[str]) -> bool:
+    """Whether a module is of one of these classes of PyG's, or derived from one.
+
+    By name: to import PyG takes over a second in each process, and most networks here do without it.
+    """
+    kinds = type(module).__mro__
+    return any(kind.__module__.startswith("torch_geometric.") and kind.__name__ in names for kind in kinds)
 
 
 def refuse_convolution(convolution: nn.Module) -> None:
@@ -42,7 +41,7 @@ def refuse_convolution(convolution: nn.Module) -> None:
     Raises:
         NetworkError: names the convolution and what to use instead.
     """
-    if not isinstance(convolution, MessagePassing):
+    if not is_of_pyg(convolution, {"MessagePassing"}):
         return
     # PyG's own test of what is bipartite: forward takes a pair for x.
     x = inspect.signature(type(convolution).forward).parameters.get("x")
@@ -63,7 +62,7 @@ def refuse_sharing(network: nn.Module) -> None:
         NetworkError: names the layer and what to use instead.
     """
     for name, module in network.named_modules():
-        if isinstance(module, _SEE_MANY_ROWS) or _is_graph_wide(module):
+        if _sees_many_rows(module):
             where = name or "the network"
             raise NetworkError(
                 f"{where} is a {type(module).__name__}, whose statistics would be of one rank's "
@@ -72,6 +71,8 @@ def refuse_sharing(network: nn.Module) -> None:
             )
 
 
-def _is_graph_wide(module: nn.Module) -> bool:
+def _sees_many_rows(module: nn.Module) -> bool:
+    if isinstance(module, nn.modules.batchnorm._BatchNorm) or is_of_pyg(module, _SEE_MANY_ROWS):
+        return True
     # PyG's LayerNorm is over the whole graph unless told otherwise.
-    return type(module).__module__.startswith("torch_geometric") and getattr(module, "mode", "") == "graph"
+    return is_of_pyg(module, {"LayerNorm"}) and getattr(module, "mode", "") == "graph"

@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric.nn import GATv2Conv
 
 from fulmen_split_parallel.networks.attention import AttentionConvolution
 from fulmen_split_parallel.networks.batch import GraphLayer
@@ -143,6 +142,8 @@ def gat(heads: int = 4, version: Literal[1, 2] = 1) -> Callable[[int, int, bool]
         width = after if last else after // heads
         if version == 1:
             return AttentionConvolution(before, width, heads, concat=not last)
+        from torch_geometric.nn import GATv2Conv  # over a second, for those who want it
+
         second: nn.Module = GATv2Conv(before, width, heads, concat=not last)
         return second
 
