@@ -6,3 +6,4 @@ with frozen_imports():
     import lightning.pytorch.cli  # noqa: F401
 
     import fulmen.runner  # noqa: F401
+    from fulmen.testing import plain, training  # noqa: F401
