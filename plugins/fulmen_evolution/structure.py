@@ -35,6 +35,8 @@ class Structure:
         limits: Class name of a gene to option to the values that it may take, in place of the gene's own.
         max_parameters: Of a network, without its head.
         max_multiply_adds: For one image, without the head.
+        max_activations: Numbers that all layers together make of one image, those inside of a layer not
+            counted. On a CPU, wide layers on large images take long though they multiply little.
 
     Raises:
         SpaceError: an argument is not what it should be, or no valid network is found.
@@ -51,6 +53,7 @@ class Structure:
         limits: dict[str, dict[str, list[Any]]] | None = None,
         max_parameters: int | None = None,
         max_multiply_adds: int | None = None,
+        max_activations: int | None = None,
     ) -> None:
         if not genes:
             raise SpaceError("genes: there is none; expected one or more")
@@ -68,6 +71,7 @@ class Structure:
         self.limits = self._limits(limits or {})
         self.max_parameters = math.inf if max_parameters is None else max_parameters
         self.max_multiply_adds = math.inf if max_multiply_adds is None else max_multiply_adds
+        self.max_activations = math.inf if max_activations is None else max_activations
         self.sample(np.random.default_rng(0))  # refused at the door if there is nothing to draw
 
     @property
@@ -87,8 +91,8 @@ class Structure:
                 return found
         raise SpaceError(
             f"no valid network was found in {20 * TRIES} tries: {self.least} to {self.most} layers on images "
-            f"of {self.shape}, at most {self.max_parameters} parameters and {self.max_multiply_adds} "
-            "multiply-adds; expected some: allow more, or other genes"
+            f"of {self.shape}, at most {self.max_parameters} parameters, {self.max_multiply_adds} "
+            f"multiply-adds and {self.max_activations} activations; expected some: allow more, or other genes"
         )
 
     def mutate(self, value: Value, generator: np.random.Generator) -> Value:
@@ -204,7 +208,7 @@ class Structure:
     def _valid(self, genes: list[Gene]) -> Value | None:
         """Repair a list; return it as plain data, or None if it is no network of this structure."""
         kept: list[Gene] = []
-        shape = self.shape
+        shape, activations = self.shape, 0
         for gene in genes:
             repaired = gene.repair(shape)
             if repaired is None or (kept and repaired == kept[-1] and self._idle(repaired, shape)):
@@ -214,7 +218,8 @@ class Structure:
                 continue
             kept.append(repaired)
             shape = after
-        if not self.least <= len(kept) <= self.most:
+            activations += math.prod(shape)
+        if not self.least <= len(kept) <= self.most or activations > self.max_activations:
             return None
         cost = cost_of(kept, self.shape)
         if cost.parameters > self.max_parameters or cost.multiply_adds > self.max_multiply_adds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ def test_repair_makes_it_fit_the_smallest_images(gene):
 
 
 def test_limits_of_cost_hold():
-    space = structure(max_parameters=2_000, max_multiply_adds=400_000)
+    space = structure(max_parameters=2_000, max_multiply_adds=400_000, max_activations=9_000)
     generator = np.random.default_rng(5)
     value = space.sample(generator)
     for _ in range(200):
@@ -123,6 +124,7 @@ def test_limits_of_cost_hold():
         cost = cost_of(genes_from(value), SHAPE)
         assert cost.parameters <= 2_000
         assert cost.multiply_adds <= 400_000
+        assert sum(math.prod(shape) for shape in shapes_of(genes_from(value), SHAPE)) <= 9_000
 
 
 class Liar(Gene):
