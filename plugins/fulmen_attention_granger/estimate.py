@@ -157,7 +157,7 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
         tried = train([groups(name, options.seed)[0] for name in names], "choose")
         spent = sum(reading.seconds for got in tried for reading in got)
         chosen, losses = choose_member(
-            {name: [r.course for r in got] for name, got in zip(names, tried, strict=True)}
+            {name: [r.knockouts for r in got] for name, got in zip(names, tried, strict=True)}
         )
     seeds = [options.seed + index for index in range(options.seeds)]
     # The piece of the chosen member that was tried is asked for again: whoever runs the pieces keeps it.

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from fulmen_attention_granger import readouts
-from fulmen_attention_granger.choice import held_out_loss
 from fulmen_attention_granger.knockout import Knockouts, knock_out, lag_strengths, mean_values
 from fulmen_attention_granger.network import Design, KnockoutAttention, one_member
 from fulmen_attention_granger.packing import pack, unpack
@@ -29,7 +28,6 @@ SPAN = 8.0  # deviations within which hidden units may bend: a single outlier sh
 BLOCKS = 12  # of held-out time per fold
 READ_PAIRS = 50_000_000  # pairs times held-out windows per fold: beyond, every second window is read, ...
 FEWEST_READ = 100  # of a fold's held-out windows, however many pairs there are
-WATCHED = 20_000  # sources times windows that go through a network at once on held-out time
 STRETCH = 50  # steps whose draws go to a GPU at once
 READ_WINDOWS = 400  # windows for read-outs that need not see them all
 
@@ -76,7 +74,6 @@ class Reading:
         rows: int64 (blocks, 3): trial, first and last row of each block of ``knockouts``.
         residual_correlation: (targets, targets) of held-out forecast errors.
         training_loss: Of the last tenth of the steps.
-        course: float64 (checks,), ``choice.held_out_loss`` as the training went on.
         seconds: CPU time of training and reading; members trained side by side share it.
     """
 
@@ -89,7 +86,6 @@ class Reading:
     rows: np.ndarray
     residual_correlation: np.ndarray
     training_loss: float
-    course: np.ndarray
     seconds: float = 0.0
 
 
@@ -135,10 +131,10 @@ def read_members(
     start = time.process_time()
     cut, parts = cut_windows(trials, members)
     cut = cut if device is None else cut.to(device)
-    network, losses, courses = trained(cut, parts, members)
+    network, losses = trained(cut, parts, members)
     readings = [
-        _read(one_member(network, index), cut, fold, loss, course)
-        for index, (fold, loss, course) in enumerate(zip(parts, losses, courses, strict=True))
+        _read(one_member(network, index), cut, fold, loss)
+        for index, (fold, loss) in enumerate(zip(parts, losses, strict=True))
     ]
     seconds = (time.process_time() - start) / len(readings)
     return [replace(reading, seconds=seconds) for reading in readings]
@@ -155,7 +151,7 @@ def cut_windows(trials: Sequence[np.ndarray], members: Members) -> tuple[Windows
     return cut, [every[index] for index in members.held_out]
 
 
-def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float, course: np.ndarray) -> Reading:
+def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> Reading:
     variables, lags = cut.targets, cut.lags
     trained_on = cut.history[_spread(fold.train, 1000)]
     mean = mean_values(network, trained_on)
@@ -182,18 +178,11 @@ def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float, cou
         ),
         residual_correlation=_residual_correlation(network, history, future, known),
         training_loss=loss,
-        course=course,
     )
 
 
-def trained(
-    cut: Windows, parts: Sequence[Fold], members: Members
-) -> tuple[KnockoutAttention, list[float], np.ndarray]:
-    """Train networks on the windows of each fold, side by side.
-
-    Returns:
-        The networks; their last training losses; float64 (members, checks), held-out losses on the way.
-    """
+def trained(cut: Windows, parts: Sequence[Fold], members: Members) -> tuple[KnockoutAttention, list[float]]:
+    """Return networks trained on the windows of each fold, side by side, and their last training losses."""
     design = Design(cut.targets, cut.sources, cut.history.shape[-1], members.nonlinear, members.variance)
     low, high = float(cut.history.min()), float(cut.history.max())
     parameters = [key(members.seed, "parameters", fold) for fold in members.held_out]
@@ -208,25 +197,7 @@ def trained(
         chosen, keep = next(draws)
         return cut.history[chosen], cut.future[chosen], cut.known[chosen], keep.float()
 
-    losses, courses = train(network, batch, plan, _watch(network, cut, parts))
-    return network, losses, courses.double().cpu().numpy()
-
-
-def _watch(network: KnockoutAttention, cut: Windows, parts: Sequence[Fold]) -> Callable[[], Tensor]:
-    """Return what gives each member's loss on its held-out time, (K,)."""
-    fewest = min(len(part.held_out) for part in parts)
-    held_out = torch.from_numpy(np.stack([part.held_out[:fewest] for part in parts]))
-    future, known = cut.future[held_out], cut.known[held_out]
-    stretches = torch.split(held_out, max(16, WATCHED // cut.sources), dim=1)
-
-    @torch.no_grad()
-    def watch() -> Tensor:
-        forecasts = [network(cut.history[stretch]) for stretch in stretches]
-        logs = [forecast.log_variance for forecast in forecasts if forecast.log_variance is not None]
-        mean = torch.cat([forecast.mean for forecast in forecasts], 1)
-        return held_out_loss(mean, torch.cat(logs, 1) if logs else None, future, known)
-
-    return watch
+    return network, train(network, batch, plan)
 
 
 def _draws(

@@ -12,8 +12,6 @@ from torch import Tensor
 from fulmen_attention_granger.network import Forecast, KnockoutAttention
 from fulmen_attention_granger.replay import adamw, replayed, set_rate
 
-CHECKS = 12  # looks at held-out time during a training
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -74,19 +72,14 @@ def train(
     network: KnockoutAttention,
     batch: Callable[[int], tuple[Tensor, Tensor, Tensor, Tensor]],
     schedule: Schedule,
-    watch: Callable[[], Tensor],
-) -> tuple[list[float], Tensor]:
-    """Train in place; report on the way.
+) -> list[float]:
+    """Train in place and return each member's mean loss over the last tenth of the steps.
 
     Args:
         network: K members, on the device where they are to be trained.
         batch: Of a step: history (K, B, M, C), future and known (K, B, N), keep (K, B, M), all there. Nothing
             else is waited for: losses stay on the device until the end.
         schedule: How long.
-        watch: Looked at ``CHECKS`` times, equally far apart, the last time at the end; gives (K,).
-
-    Returns:
-        Each member's mean loss over the last tenth of the steps; what ``watch`` gave, (K, CHECKS).
     """
     device = network.attention.device
     optimiser = adamw(
@@ -109,13 +102,9 @@ def train(
 
     one_step = replayed(descend, device)
     last, counted = torch.zeros(network.attention.shape[0], device=device), 0
-    course: list[Tensor] = []
     for step in range(schedule.steps):
         set_rate(optimiser, learning_rate(step, schedule))
         loss = one_step(*batch(step))
         if step >= 0.9 * schedule.steps:
             last, counted = last + loss, counted + 1
-        course += [
-            watch() for check in range(1, CHECKS + 1) if step + 1 == -(-check * schedule.steps // CHECKS)
-        ]
-    return (last / max(1, counted)).tolist(), torch.stack(course, 1)
+    return (last / max(1, counted)).tolist()
