@@ -51,7 +51,7 @@ def test_the_member_of_few_rows_is_that_which_ranks_better(system, best):
     )
     series, lags = standardised(make().trials), 1 if system == "lorenz_96" else 2
     read = {
-        name: read_members(series, Members(lags, *MEMBERS[name], 0, [0, 1], 5, 0.2, effort=0.4))
+        name: read_members(series, Members(lags, *MEMBERS[name], 0, [0, 1], 5, 0.2, effort=0.2))
         for name in ("linear", "nonlinear")
     }
     scaled = {
