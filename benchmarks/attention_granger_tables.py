@@ -4,12 +4,14 @@
     python benchmarks/attention_granger_tables.py                            # prints the tables
     python benchmarks/attention_granger_tables.py --write                    # puts them into the page
 
-In the page each table stands between ``<!-- table NAME -->`` and ``<!-- end -->``.
+Rows are gathered from folders and from bundles (a file, a row a line); a row that two of them hold is taken
+from the first. In the page each table stands between ``<!-- table NAME -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -18,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from fulmen import write_artifact
+from fulmen import new_figure, write_artifact
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "attention_granger.json"
 PAGE = ROOT / "docs" / "plugins" / "attention_granger.md"
+PICTURE = ROOT / "docs" / "images" / "attention_granger.png"
 # Mean AUROC over 10 networks, the diagonal included, from the result files of ziyulu-uw/causalformer:
 # (MVGC with AIC, the paper's attention). Rows: neurons; columns: p = .2, .4, .6, .8.
 PUBLISHED = {
@@ -43,11 +46,26 @@ RANKED = {
 Row = dict[str, Any]
 
 
-def gather(folder: Path) -> list[Row]:
-    """Return the rows of a folder, without what no table shows."""
+def gather(places: Sequence[Path]) -> list[Row]:
+    """Return the rows of folders and bundles, without what no table shows."""
     dropped = {"losses", "source"}
-    rows = [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
-    return [{key: value for key, value in row.items() if key not in dropped} for row in rows]
+    rows: dict[tuple[str, str, int], Row] = {}
+    for place in places:
+        if place.is_dir():
+            texts = [file.read_text() for file in sorted(place.glob("*.json"))]
+        else:
+            texts = place.read_text().splitlines()
+        for row in map(json.loads, texts):
+            kept = {key: value for key, value in row.items() if key not in dropped}
+            rows.setdefault((row["section"], row["case"], row["seed"]), kept)
+    return [rows[key] for key in sorted(rows, key=_numbers_by_size)]
+
+
+def _numbers_by_size(key: tuple[str, str, int]) -> tuple[str, list[tuple[float, str]], int]:
+    """Return a key that puts N 5 before N 10, and the cases of a size in the order of their names."""
+    section, case, seed = key
+    words = [(float(word), "") if re.fullmatch(r"\d*\.?\d+", word) else (0.0, word) for word in case.split()]
+    return section, words, seed
 
 
 def by_case(rows: Sequence[Row], section: str) -> dict[str, list[Row]]:
@@ -86,8 +104,11 @@ def theirs(rows: Sequence[Row], name: str, figure: str = "auroc") -> str:
 
 
 def seconds(rows: Sequence[Row]) -> str:
-    """Return the mean CPU time."""
-    return f"{np.mean([row['seconds'] for row in rows]):.0f}"
+    """Return the mean CPU time, or the mean time on a GPU where all rows ran there."""
+    on_cpu = [row["seconds"] for row in rows if row.get("device", "cpu") == "cpu"]
+    if on_cpu:
+        return f"{np.mean(on_cpu):.0f}"
+    return f"{np.mean([row['seconds'] for row in rows]):.0f} on {rows[0]['device'].split()[-1]}"
 
 
 def izhikevich(rows: Sequence[Row]) -> str:
@@ -108,7 +129,7 @@ def izhikevich(rows: Sequence[Row]) -> str:
         )  # fmt: skip
     header = (
         "network", "runs", "AUROC, mean (worst)", "AUPRC", "raw attention", "spike regression",
-        "VAR-Granger", "with diagonal", "published attention", "published MVGC", "CPU s",
+        "VAR-Granger", "with diagonal", "published attention", "published MVGC", "s",
     )  # fmt: skip
     return markdown(header, lines)
 
@@ -134,7 +155,7 @@ def ranked(section: str) -> Callable[[Sequence[Row]], str]:
             for case, mine in cases.items()
         ]  # fmt: skip
         return markdown(
-            ("system", "runs", "AUROC, mean (worst)", "AUPRC", "raw attention", *names, "CPU s"), lines
+            ("system", "runs", "AUROC, mean (worst)", "AUPRC", "raw attention", *names, "s"), lines
         )
 
     return table
@@ -231,22 +252,28 @@ def paper(rows: Sequence[Row]) -> str:
         for figure in ("auroc", "auroc_diagonal"):
             gain = np.array([row["paper"][figure] - row["opponents"]["var_granger"][figure] for row in mine])
             counts.append(f"{(gain > 0.005).sum()} / {(abs(gain) <= 0.005).sum()} / {(gain < -0.005).sum()}")
+        seeds = [len(row["paper"]["epochs"]) for row in mine]
         epochs = [sum(row["paper"]["epochs"]) for row in mine]
+        took = [row | {"seconds": row["paper"]["seconds"]} for row in mine]
         lines.append(
             [
                 case, str(len(mine)), f"{np.mean([row['paper']['auroc'] for row in mine]):.3f}",
                 f"{np.mean([row['paper']['auroc_diagonal'] for row in mine]):.3f}",
                 theirs(mine, "var_granger"), theirs(mine, "var_granger", "auroc_diagonal"), *counts,
-                f"{np.mean(ours(mine)):.3f}", f"{min(epochs)}-{max(epochs)}",
+                f"{np.mean(ours(mine)):.3f}", _span(seeds), _span(epochs),
                 f"{np.mean([row['paper']['r2'] for row in mine]):.2f}",
-                f"{np.mean([row['paper']['seconds'] for row in mine]):.0f}",
+                seconds(took),
             ]
         )  # fmt: skip
     header = (
         "network", "runs", "paper's attention", "with diagonal", "VAR-Granger", "with diagonal",
-        "wins / ties / losses", "with diagonal", "knock-out", "epochs of all seeds", "R2", "CPU s",
+        "wins / ties / losses", "with diagonal", "knock-out", "seeds", "epochs of all seeds", "R2", "s",
     )  # fmt: skip
     return markdown(header, lines)
+
+
+def _span(counts: Sequence[int]) -> str:
+    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
 def cost(rows: Sequence[Row]) -> str:
@@ -273,6 +300,57 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
 }
 
 
+METHODS = {  # how each is drawn: label, marker, colour
+    "contribution": ("held-out knock-out (the default)", "o", "#1b6ca8"),
+    "attention": ("raw attention of the same networks", "_", "#1b6ca8"),
+    "spike_regression": ("spike regression", "^", "#e07b39"),
+    "var_granger": ("VAR-Granger", "s", "#8a8a8a"),
+    "pcmci_parcorr": ("PCMCI, ParCorr", "D", "#6a9f58"),
+    "published": ("published attention, diagonal included", "x", "#b03a5b"),
+}
+DRAWN = ("izhikevich", "no clean spikes", "lorenz96", "henon", "linear var", "missing 30 %", "noise 50 %")
+
+
+def picture(rows: Sequence[Row]) -> bytes:
+    """Return a PNG: the mean AUROC of each case, ours and the others', a line a case."""
+    cases = [(section, case, mine) for section in DRAWN for case, mine in by_case(rows, section).items()]
+    figure, panel = new_figure(size=(9.0, 0.23 * len(cases) + 1.4))
+    for place, (section, case, mine) in enumerate(cases):
+        points = {name: np.mean(ours(mine, score=name)) for name in ("contribution", "attention")}
+        for name in mine[0]["opponents"]:
+            if name in METHODS and theirs(mine, name)[:1] in ("0", "1"):
+                points[name] = float(theirs(mine, name))
+        network = re.fullmatch(r"N (\d+) p ([\d.]+)", case)
+        if section == "izhikevich" and network is not None:
+            points["published"] = PUBLISHED[int(network[1])][DENSITIES.index(network[2])][1]
+        for name, value in points.items():
+            _, marker, colour = METHODS[name]
+            size = 9 if marker == "_" else 6
+            panel.plot(
+                value,
+                -place,
+                marker,
+                color=colour,
+                ms=size,
+                mew=1.8,
+                zorder=3 if name == "contribution" else 2,
+            )
+        if place and cases[place - 1][0] != section:
+            panel.axhline(0.5 - place, color="#cccccc", lw=0.8)
+    panel.set_yticks([-place for place in range(len(cases))], [f"{s}: {c}" for s, c, _ in cases], fontsize=8)
+    panel.set_xlabel("AUROC off the diagonal, mean over the runs (1 = perfect, .5 = chance)")
+    panel.set_xlim(0.45, 1.01)
+    panel.set_ylim(0.7 - len(cases), 0.7)
+    handles = [
+        panel.plot([], [], marker, color=colour, ms=6, mew=1.8, label=label)[0]
+        for label, marker, colour in METHODS.values()
+    ]
+    panel.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.35, -0.06), ncols=3, fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+    return buffer.getvalue()
+
+
 def filled(page: str, rows: Sequence[Row]) -> str:
     """Return the page with its tables made anew."""
     for name, table in TABLES.items():
@@ -288,7 +366,7 @@ def filled(page: str, rows: Sequence[Row]) -> str:
 def main() -> None:
     """Gather, print or write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--gather", type=Path)
+    parser.add_argument("--gather", type=Path, nargs="+", help="folders of rows, and bundles")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     if arguments.gather is not None:
@@ -296,6 +374,7 @@ def main() -> None:
     rows = json.loads(RESULTS.read_text())
     if arguments.write:
         write_artifact(PAGE, filled(PAGE.read_text(), rows).encode())
+        write_artifact(PICTURE, picture(rows))
         return
     for name, table in TABLES.items():
         print(f"\n{name}\n\n{table(rows)}")

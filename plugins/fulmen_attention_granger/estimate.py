@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fulmen_attention_granger import readouts
-from fulmen_attention_granger.choice import MEMBERS, choose_member
+from fulmen_attention_granger.choice import MEMBERS, choose_member, held_out_loss
 from fulmen_attention_granger.false_discoveries import Discoveries, discoveries
 from fulmen_attention_granger.flags import pair_flags
 from fulmen_attention_granger.knockout import READ_OUTS
@@ -157,7 +157,10 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
         tried = train([groups(name, options.seed)[0] for name in names], "choose")
         spent = sum(reading.seconds for got in tried for reading in got)
         chosen, losses = choose_member(
-            {name: [r.knockouts for r in got] for name, got in zip(names, tried, strict=True)}
+            {
+                name: [held_out_loss(r.scaled_loss, r.knockouts.log_variance) for r in got]
+                for name, got in zip(names, tried, strict=True)
+            }
         )
     seeds = [options.seed + index for index in range(options.seeds)]
     # The piece of the chosen member that was tried is asked for again: whoever runs the pieces keeps it.

@@ -36,14 +36,14 @@ class Knockouts:
         slope: float64 (targets, sources, lags): mean of ``(y - y_-j) x_j(t - lag)``, the signed effect of
             a source, in z-scores of the target per z-score of the source.
         squared_error: float64 (targets,): mean squared error of the forecast, in z-scores.
-        log_loss: float64 (targets,): mean of ``e^2 / s2 + log s2``.
+        log_variance: float64 (targets,): mean of the forecast ``log s2``; 0 without a variance head.
     """
 
     blocks: np.ndarray
     count: np.ndarray
     slope: np.ndarray
     squared_error: np.ndarray
-    log_loss: np.ndarray
+    log_variance: np.ndarray
 
 
 @torch.no_grad()
@@ -85,7 +85,7 @@ def knock_out(
     blocks = np.zeros((len(starts), len(READ_OUTS), n, m))
     count = np.zeros((len(starts), n))
     slope = history.new_zeros(n, m, lags, dtype=torch.float64)  # summed where it is made: nothing waits
-    squared, log_loss = np.zeros(n), np.zeros(n)
+    squared, log_variance = np.zeros(n), np.zeros(n)
     attention = network.signed_attention()[0]
     for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         z, x, there = history[start:stop][None], future[start:stop], known[start:stop]
@@ -110,12 +110,11 @@ def knock_out(
         count[number] = there.sum(0).cpu().numpy()
         blocks[number] = sums.transpose(1, 2).cpu().numpy() / np.maximum(count[number], 1)[None, :, None]
         squared += (there * error.square()).sum(0).cpu().numpy()
-        log_loss += (weight * error.square()).sum(0).cpu().numpy()
         if forecast.log_variance is not None:
-            log_loss += (there * forecast.log_variance[0]).sum(0).cpu().numpy()
+            log_variance += (there * forecast.log_variance[0]).sum(0).cpu().numpy()
     total = np.maximum(count.sum(0), 1)
     slopes = slope.cpu().numpy() / total[:, None, None]
-    return Knockouts(blocks, count, slopes, squared / total, log_loss / total)
+    return Knockouts(blocks, count, slopes, squared / total, log_variance / total)
 
 
 @torch.no_grad()

@@ -69,6 +69,7 @@ class Reading:
         attention: ``readouts.raw_attention``.
         weighted: ``readouts.weighted_attention``.
         refitted: ``refit.RefitSums.t_values``.
+        scaled_loss: ``refit.RefitSums.scaled_loss``, (targets,).
         gradient: ``readouts.gradient``.
         lag_strength: ``knockout.lag_strengths`` of the variables, (targets, variables, lags).
         rows: int64 (blocks, 3): trial, first and last row of each block of ``knockouts``.
@@ -81,6 +82,7 @@ class Reading:
     attention: np.ndarray
     weighted: np.ndarray
     refitted: np.ndarray
+    scaled_loss: np.ndarray
     gradient: np.ndarray
     lag_strength: np.ndarray
     rows: np.ndarray
@@ -170,6 +172,7 @@ def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> 
         attention=readouts.raw_attention(network),
         weighted=readouts.weighted_attention(network, cut.history[few]),
         refitted=refit.t_values(),
+        scaled_loss=refit.scaled_loss(),
         gradient=readouts.gradient(network, cut.history[few[:200]], lags),
         lag_strength=lag_strength[:, :variables],
         rows=np.stack(

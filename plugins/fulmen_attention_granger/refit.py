@@ -90,6 +90,19 @@ class RefitSums:
                 t[target, source] = self._tested(target, np.array([source]), self._without(place))[0]
         return t
 
+    def scaled_loss(self) -> np.ndarray:
+        """Return what is left of each target's forecast once it is scaled, float64 (targets,).
+
+        The mean of ``w e^2``, e being the residual of ``x = a + own lags b + c y`` by least squares: a
+        forecast that is right in kind and has overfitted in size is given its due.
+        """
+        kept = np.r_[: 1 + 2 * self.lags, self.features]  # 1, own lags, the forecast
+        left = np.empty(len(self.yy))
+        for target, (ff, fy) in enumerate(zip(self.ff, self.fy, strict=True)):
+            slopes = np.linalg.pinv(ff[np.ix_(kept, kept)], rcond=1e-9, hermitian=True) @ fy[kept]
+            left[target] = self.yy[target] - fy[kept] @ slopes
+        return np.asarray(np.maximum(left, 0.0) / np.maximum(self.count, 1.0))
+
     def _without(self, place: int) -> np.ndarray:
         """Return the features without those of one strong source."""
         first, strong = 1 + 2 * self.lags, self.strong.shape[1]

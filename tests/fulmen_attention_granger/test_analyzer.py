@@ -82,6 +82,6 @@ def test_units_and_order_of_variables_change_nothing():
 
 def test_a_recording_of_the_plugin_is_read_as_its_arrays_are():
     recordings = Recordings((NOISE[:200],), default_names(3), source="arrays")
-    options = {"lags": 1, "member": "linear", "effort": 0.1}
+    options = {"lags": 1, "member": "linear", "effort": 0.1, "significance": False}
 
     assert AttentionGranger(**options).of(recordings) == granger_graph(NOISE[:200], **options)
