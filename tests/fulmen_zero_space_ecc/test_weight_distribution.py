@@ -15,6 +15,7 @@ from wot_toys import outside as outside_box
 import fulmen
 from fulmen import UserError
 from fulmen.errors import CheckpointError
+from fulmen_zero_space_ecc.protected.file import read_form
 from fulmen_zero_space_ecc.training.weight_distribution import WeightDistribution
 from fulmen_zero_space_ecc.training.wot import WeightDistributionTraining
 from fulmen_zero_space_ecc.weights.distribution import BINS, distribution, folded_copy, in_bin, outside
@@ -225,6 +226,14 @@ def test_the_shipped_configs_run_and_find_the_model_ready(run_fulmen, repository
     )
     assert tested.status == 0, tested.stderr
     assert "test_acc" in tested.stdout
+    protect = ["--trainer.callbacks+=zero_space_ecc", "--trainer.callbacks.save_in_use=true"]
+    protected = run_fulmen(
+        *("test", "--config", repository / "configs/vision/digits.yaml", *in_8_bits, *protect),
+        *(f"--trainer.callbacks.path={tmp_path}/protected.ckpt", "--trainer.logger=false"),
+        *("--ckpt_path", tmp_path / "data_free/data_free.ckpt"),
+    )
+    assert protected.status == 0, protected.stderr
+    assert read_form(tmp_path / "protected.zsecc").placed.numel == scalars["weights"]
 
 
 # Data-free.

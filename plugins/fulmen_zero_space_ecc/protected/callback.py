@@ -54,6 +54,8 @@ class ZeroSpaceProtection(Callback):
         path: The checkpoint that is saved after ``fit``; by default ``protected.ckpt`` beside the run's
             checkpoints. The side-car has the same name and the suffix ``.zsecc``.
         threads: How many threads a scrub takes.
+        save_in_use: Also save before ``validate``, ``test`` or ``predict`` computes: for a checkpoint whose
+            weights were held without training, the ``data_free.ckpt`` of `weight_distribution`.
 
     Raises:
         UserError: an option is out of range, the model was never held in [-64, 63], or something cannot
@@ -77,6 +79,7 @@ class ZeroSpaceProtection(Callback):
         golden: str | None = None,
         path: str | None = None,
         threads: int = 1,
+        save_in_use: bool = False,
     ) -> None:
         guards.require("mode", mode, mode in get_args(Mode), f"one of {', '.join(get_args(Mode))}", OWNER)
         guards.require("policy", policy, policy in POLICIES, f"one of {', '.join(POLICIES)}", OWNER)
@@ -104,6 +107,7 @@ class ZeroSpaceProtection(Callback):
         self.golden = golden
         self.path = path
         self.threads = threads
+        self.save_in_use = save_in_use
         self.found = Mended()
         self._state: Mapping[str, Any] | None = None
         self._model: ProtectedModel | None = None
@@ -142,9 +146,12 @@ class ZeroSpaceProtection(Callback):
         wot = _wot(trainer)
         state = wot.state_dict() if wot is not None else None
         self._state = state if state and state["frozen"] else None
-        if trainer.fast_dev_run or self._state is None or not trainer.is_global_zero:  # type: ignore[attr-defined]
+        if self._state is not None:
+            self._save(trainer, self._protect(pl_module))
+
+    def _save(self, trainer: Trainer, form: ProtectedForm) -> None:
+        if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
             return
-        form = self._protect(pl_module)
         path = Path(self.path) if self.path else _folder(trainer) / "protected.ckpt"
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=True)
         checkpoint["state_dict"] = to_state(form)
@@ -162,15 +169,15 @@ class ZeroSpaceProtection(Callback):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compute from the protected form, but for the validations of a fit."""
         if trainer.state.fn == TrainerFn.VALIDATING:
-            self._serve(pl_module)
+            self._serve(trainer, pl_module)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compute from the protected form."""
-        self._serve(pl_module)
+        self._serve(trainer, pl_module)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compute from the protected form."""
-        self._serve(pl_module)
+        self._serve(trainer, pl_module)
 
     def on_validation_batch_start(
         self,
@@ -230,8 +237,15 @@ class ZeroSpaceProtection(Callback):
         """The protected model while it is used: where a fault injector finds the bytes."""
         return self._model
 
-    def _serve(self, pl_module: LightningModule) -> None:
+    def _serve(self, trainer: Trainer, pl_module: LightningModule) -> None:
         form = self._protect(pl_module)
+        if self.save_in_use:
+            if self._state is None:
+                raise UserError(
+                    f"{OWNER}: save_in_use: the weights come from no checkpoint that wot or the data-free mode of "
+                    "weight_distribution made; give one (ckpt_path)."
+                )
+            self._save(trainer, form)
         if self._golden_form is not None and self._golden_form.placed != form.placed:
             raise UserError(
                 f"{OWNER}: golden: {self.golden} is of another model or layout; give one of this model."

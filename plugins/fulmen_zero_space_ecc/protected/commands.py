@@ -14,6 +14,14 @@ from fulmen_zero_space_ecc.protected import sidecar
 from fulmen_zero_space_ecc.protected.file import read_form, read_sidecar
 from fulmen_zero_space_ecc.protected.policies import Policy
 
+_OUTCOME: dict[Policy, str] = {
+    "leave": "mended in part",
+    "golden": "mended",
+    "mmse": "mended, blocks with two wrong bits estimated and not restored",
+    "zero": "mended, blocks with two wrong bits set to zero and not restored",
+    "raise": "mended",  # or refused before
+}
+
 
 def verify(file: str) -> int:
     """Look for wrong bits in a side-car file; change nothing.
@@ -69,7 +77,8 @@ def repair(file: str, policy: Policy = "leave", golden: str | None = None) -> in
     remedy = (
         "; the latter are left as they are: --policy golden --golden COPY, or --policy mmse" if left else ""
     )
-    sys.stdout.write(f"{file}: {_told(checked)}{remedy}\n")
+    outcome = _OUTCOME[policy] if checked.mended.detected else "mended"
+    sys.stdout.write(f"{file}: {outcome}: {_told(checked)}{remedy}\n")
     return 1 if left else 0
 
 

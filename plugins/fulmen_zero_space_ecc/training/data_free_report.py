@@ -49,7 +49,8 @@ def add(
         "Data-free: with the best scale of each channel inside the box, weights keep "
         f"{means['box channel']:.1f} dB in the mean, against {means['int8 layer']:.1f} dB of plain int8 with "
         f"one scale a layer and {means['int8 channel']:.1f} dB with one a channel. The model so quantised is "
-        "data_free.ckpt in the run's folder; callback wot with scales: channel evaluates it in 8 bits."
+        "data_free.ckpt in the run's folder; callback wot with scales: channel evaluates it in 8 bits, and "
+        "zero_space_ecc with save_in_use: true protects it."
     )
 
 

@@ -105,7 +105,7 @@ class WeightDistribution(fulmen.Analyzer):
             tables={"places": _places(layers), "layers": _layers(layers)},
             figures={"histogram": charts.histogram(layers), "layers": charts.layer_bars(layers)},
             arrays=counts,
-            findings=_findings(placed, stages),
+            findings=_findings(placed, stages, self.data_free),
         )
         if self.data_free:
             data_free_report.add(report, context, model, placed, self._ignored(state))
@@ -207,16 +207,20 @@ def _scalars(placed: Placement, stages: dict[str, list[LayerDistribution]]) -> d
     return scalars | ({"before/held_outside": float(wrong["before"])} if "before" in wrong else {})
 
 
-def _findings(placed: Placement, stages: dict[str, _Stage]) -> list[str]:
+def _findings(placed: Placement, stages: dict[str, _Stage], data_free: bool) -> list[str]:
     after = stages["after"]
     wrong = {when: outside(total(stage.layers, "held")) for when, stage in stages.items()}
     held = placed.num_held
     if wrong["after"]:
         worst = max(after.layers, key=lambda layer: outside(layer.held))
+        remedy = (
+            "What data-free makes of it (below) is ready"
+            if data_free
+            else "Train some epochs with callback wot"
+        )
         findings = [
             f"Not ready: {wrong['after']:,} of {held:,} held weights ({wrong['after'] / held:.2%}) lie "
-            f"outside [-64, 63], most of them in {worst.name} ({outside(worst.held):,}). Train some epochs "
-            "with callback wot."
+            f"outside [-64, 63], most of them in {worst.name} ({outside(worst.held):,}). {remedy}."
         ]
     else:
         findings = [
