@@ -242,8 +242,8 @@ class ZeroSpaceProtection(Callback):
         if self.save_in_use:
             if self._state is None:
                 raise UserError(
-                    f"{OWNER}: save_in_use: the weights come from no checkpoint that wot or the data-free mode of "
-                    "weight_distribution made; give one (ckpt_path)."
+                    f"{OWNER}: save_in_use: the weights come from no checkpoint that wot or the data-free "
+                    "mode of weight_distribution made; give one (ckpt_path)."
                 )
             self._save(trainer, form)
         if self._golden_form is not None and self._golden_form.placed != form.placed:
