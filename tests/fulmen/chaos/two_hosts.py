@@ -18,8 +18,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from own_tmp import own_tmp
 
 ADDRESSES = {"a": "10.9.0.1", "b": "10.9.0.2"}
