@@ -227,7 +227,7 @@ BAD_OPTIONS = [
     ({"faults_in": "biases"}, "one of weights, activations"),
     ({"stage": "train"}, "one of test, val"),
     ({"layout": "planes"}, "one of interleaved, paper"),
-    ({"bits": [8]}, r"bits is \[8\]; numbers from 0 to 7"),
+    ({"bits": [8]}, r"bits is \[8\]; a number from 0 to 7 for each"),
     ({"bits": []}, "at least one bit"),
     ({"layers": []}, "at least one layer"),
     ({"bits": [1], "fault_model": "bursts"}, "bursts hit neighbouring bits"),

@@ -115,7 +115,7 @@ class FaultOptions:
         _require("layers", self.layers, self.layers is None or len(self.layers) > 0, "at least one layer")
         width = 8 * WORD[self.number_format]
         for bit in self.bits or ():
-            _require("bits", self.bits, 0 <= bit < width, f"numbers from 0 to {width - 1}")
+            _require("bits", self.bits, 0 <= bit < width, f"a number from 0 to {width - 1} for each")
         if self.bits is not None and self.fault_model in ("bursts", "rows"):
             raise UserError(
                 f"{OWNER}: {self.fault_model} hit neighbouring bits, bits is {self.bits}; leave bits away, "
