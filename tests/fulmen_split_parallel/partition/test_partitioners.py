@@ -15,8 +15,8 @@ from fulmen_split_parallel.partition.make import METHODS, partition
 from fulmen_split_parallel.partition.metis import metis
 from fulmen_split_parallel.partition.presampling import presample
 from fulmen_split_parallel.partition.quality import quality
-from fulmen_split_parallel.partition.restreaming import restream
-from fulmen_split_parallel.partition.weighted_graph import weighted_graph
+from fulmen_split_parallel.partition.restreaming import _evened, restream
+from fulmen_split_parallel.partition.weighted_graph import WeightedGraph, weighted_graph
 from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
 
 
@@ -101,6 +101,19 @@ def test_restreaming_cuts_no_more_than_metis():
         assert loads.max() <= 1.0031 * loads.mean()
         assert ours.cut <= 1.05 * theirs.cut
         assert ours.imbalance <= most
+
+
+def test_a_part_above_its_share_gives_what_costs_the_least_cut():
+    """Five vertices that hang together and one that hardly does, of ten in two parts: it is the one to go."""
+    edges = [(a, b, 9) for a in range(5) for b in range(5) if a != b] + [(4, 5, 1), (5, 4, 1)]
+    targets, neighbours, weights = (np.array(column) for column in zip(*sorted(edges), strict=True))
+    indptr = np.searchsorted(targets, np.arange(11))
+    ones = np.ones(10, np.int64)
+    graph = WeightedGraph(indptr, neighbours.astype(np.int32), weights, ones)
+
+    owner = _evened(graph, 2, np.array([0] * 6 + [1] * 4, np.uint8), 1.0)
+
+    assert owner.tolist() == [0] * 5 + [1] * 5
 
 
 def test_weights_even_out_what_is_sampled_not_what_is_there():
