@@ -22,6 +22,7 @@ from fulmen.config import arguments
 from fulmen.errors import ConfigError
 from fulmen.held_lines import HeldLines
 from fulmen.host import host
+from fulmen.log_lines import shown_lines
 from fulmen.ranks import await_ranks
 from fulmen.refusals import refused_run, refused_trainer
 from fulmen.saved_config import SavedConfig
@@ -33,7 +34,7 @@ PREFIX = "FULMEN"  # of environment variables: FULMEN_FIT__TRAINER__MAX_EPOCHS
 
 def run(argv: Sequence[str]) -> int:
     """Run one of the verbs that Lightning drives; return the exit status."""
-    with _importable_from_here():
+    with _importable_from_here(), shown_lines(quiet="--quiet" in argv):
         CommandCLI(argv)
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fulmen.errors import ConfigError, PluginError
 from fulmen.installed import Plugin
+from fulmen.log_lines import shown_lines
 from fulmen.names import near_matches
 from fulmen.targets import load_target
 
@@ -35,7 +36,8 @@ def run(plugin: Plugin, argv: Sequence[str]) -> int:
         hint = f"did you mean {near[0]!r}?" if near else has
         raise ConfigError(f"plugin {plugin.name!r} has no command {name!r}; {hint}")
     function = load_target(commands[name].target, f"command {name!r} of plugin {plugin.name!r}")
-    result = _call(function, options, f"fulmen {plugin.name} {name}")
+    with shown_lines():
+        result = _call(function, options, f"fulmen {plugin.name} {name}")
     return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
 

@@ -19,6 +19,7 @@ from fulmen.errors import UserError
 
 RUNS = Path("runs")
 _STATUS, _LOCK, _CONFIG, _LOG = "status.json", ".lock", "config.yaml", "log.txt"
+_SHOWN_ONLY = {"enable_progress_bar", "enable_model_summary"}  # of a trainer's options
 
 _locks: set[int] = set()
 
@@ -105,7 +106,14 @@ def open_run(
 
 
 def digest_of(identity: Mapping[str, Any]) -> str:
-    """Return twelve digits that tell runs of different identities apart."""
+    """Return twelve digits that tell runs of different identities apart.
+
+    What a trainer merely shows is no part of it: a run goes on with ``--quiet`` where it was without.
+    """
+    trainer = identity.get("trainer")
+    if isinstance(trainer, Mapping):
+        decides = {key: value for key, value in trainer.items() if key not in _SHOWN_ONLY}
+        identity = {**identity, "trainer": decides}
     text = json.dumps(identity, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 

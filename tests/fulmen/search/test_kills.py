@@ -57,7 +57,7 @@ def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_par
         engine={"class_path": "processes", "init_args": {"workers": 1}}, budget={"evaluations": 6}
     )
     environment = {**os.environ, "PYTHONPATH": f"{third_party('climber')}:{os.environ.get('PYTHONPATH', '')}"}
-    command = [sys.executable, "-m", "fulmen", "search", "--config", name, "--run=out", "--quiet"]
+    command = [sys.executable, "-m", "fulmen", "search", "--config", name, "--run=out"]
 
     first = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
@@ -77,8 +77,10 @@ def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_par
 
     assert first.returncode == 143, said
     assert "the same command goes on where it was" in said
+    assert "search: 0 done, 1 running" in said  # where there is no terminal, lines say how far it is
+    assert "search: 0 done, 1 running" in (tmp_path / "out" / "log.txt").read_text()
     assert 1 <= len(told) < 6
-    second = run_fulmen(*command[3:])
+    second = run_fulmen(*command[3:], "--quiet")
     assert second.status == 0, second.stderr
     with Study.read(tmp_path / "out") as study:
         assert study.told()[: len(told)] == told

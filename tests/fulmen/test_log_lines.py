@@ -1,0 +1,31 @@
+"""What fulmen logs reaches stderr while a command runs, and is its user's affair elsewhere."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from fulmen.log_lines import shown_lines
+
+log = logging.getLogger("fulmen.some_module")
+
+
+@pytest.mark.parametrize(("quiet", "said"), [(False, "progress\ntrouble\n"), (True, "trouble\n")])
+def test_a_command_shows_them(monkeypatch, capsys, quiet, said):
+    monkeypatch.setattr(logging.root, "handlers", [])  # as in a process of one's own: pytest has some
+    with shown_lines(quiet):
+        log.info("progress")
+        log.warning("trouble")
+
+    assert capsys.readouterr().err == said
+    assert not log.isEnabledFor(logging.INFO)
+    assert logging.getLogger("fulmen").handlers == []
+
+
+def test_who_has_handlers_gets_them_once(caplog, capsys):
+    with shown_lines():
+        log.info("progress")
+
+    assert [record.getMessage() for record in caplog.records] == ["progress"]
+    assert capsys.readouterr().err == ""
