@@ -11,12 +11,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from verdicts import held_weights, installed, recovered, repaired, split, survived, trained
+import psutil
+from accidents import kill_a_worker
+from verdicts import held_weights, installed, recovered, repaired, searched, split, survived, trained
 
 from fulmen import write_artifact
 from fulmen.reports import write_index
@@ -36,6 +39,8 @@ class Act:
         arguments: The command line of fulmen.
         verdict: Says in one line what came out, from what the command printed and left.
         budget: Seconds that it may take on 2 cores; those of all acts together are at most 600.
+        accident: Happens to the command's process while it runs: called with it and the time it began,
+            returns what it did, for people.
     """
 
     title: str
@@ -43,6 +48,7 @@ class Act:
     arguments: list[str]
     verdict: Callable[[str], str]
     budget: int
+    accident: Callable[[psutil.Process, float], str] | None = None
 
 
 ACTS = {
@@ -80,6 +86,21 @@ ACTS = {
         ["zero_space_ecc", "selftest", "runs/zero_space_ecc/protected.zsecc"],
         repaired,
         budget=60,
+    ),
+    "search": Act(
+        "Search for networks that are accurate, fast and hard to break; one of its workers is killed on the way.",
+        "searcher: evolution",
+        [
+            "search",
+            "--config",
+            "configs/evolution/digits_faults.yaml",
+            "--run",
+            "runs/demo/search",
+            "--fresh",
+        ],
+        searched,
+        budget=75,
+        accident=kill_a_worker,
     ),
     "split": Act(
         "Train on Debian's 63,666 packages in two processes: each package is loaded once, at its owner.",
@@ -138,6 +159,9 @@ def _play(act: Act) -> tuple[int, str]:
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
+        if act.accident is not None:
+            arguments = act.accident, psutil.Process(process.pid)
+            threading.Thread(target=_let_happen, args=arguments, daemon=True).start()
         for line in process.stdout:
             printed.append(line)
             sys.stdout.write(line)
@@ -150,6 +174,12 @@ def _play(act: Act) -> tuple[int, str]:
         verdict += f"; more than the {act.budget} s that it should take on 2 cores: is the machine busy?"
     sys.stdout.write(f"=> {verdict}\n")
     return 0, verdict
+
+
+def _let_happen(accident: Callable[[psutil.Process, float], str], process: psutil.Process) -> None:
+    if said := accident(process, process.create_time()):
+        sys.stdout.write(f"** {said}\n")
+        sys.stdout.flush()
 
 
 def _load_state() -> dict[str, str]:

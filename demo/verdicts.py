@@ -8,6 +8,7 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fulmen import Report
+from fulmen.study import Study
 
 RUNS = Path(__file__).resolve().parent.parent / "runs"
 
@@ -62,6 +63,20 @@ def repaired(printed: str) -> str:
     return f"torch.save: silently wrong {wrong[1]}; the file that repairs itself: repaired {mended[1]}"
 
 
+def searched(printed: str) -> str:
+    """Count what was asked for and never came back, and read the front."""
+    folder = _folder(printed).parent
+    with Study.read(folder) as study:
+        asked, told = study.counts()["asked"], study.told()
+    front = _report(printed).tables["front"].sort_values("accuracy_under_faults")
+    best = front.iloc[-1]
+    return (
+        f"{len(told)} networks, lost: {asked - len(told)}; a front of {len(front)}; the hardest to break: accuracy "
+        f"{100 * best['accuracy']:.1f} %, {100 * best['accuracy_under_faults']:.1f} % with one bit in a thousand "
+        f"wrong, {best['latency']:.2f} of the first network's time"
+    )
+
+
 def split(printed: str) -> str:
     """Read what the command counted and compared."""
     rows = re.search(r"rows loaded +([0-9.]+)x .*\(data parallel ([0-9.]+)x\)", printed)
@@ -94,6 +109,11 @@ def recovered(printed: str) -> str:
 
 
 def _report(printed: str) -> Report:
+    return Report.load(_folder(printed))
+
+
+def _folder(printed: str) -> Path:
+    """Return the folder of the report that was said to be written."""
     folder = re.search(r"Report: (\S+)", printed)
     assert folder is not None, printed
-    return Report.load(RUNS.parent / Path(folder[1]).parent)
+    return RUNS.parent / Path(folder[1]).parent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import sys
 from pathlib import Path
 
@@ -13,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @pytest.fixture
 def demo(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(REPOSITORY / "demo"))
-    for module in ("run", "verdicts"):
+    for module in ("run", "accidents", "verdicts"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     import run
 
@@ -54,3 +56,24 @@ def test_an_interrupted_demo_goes_on_with_the_act_that_was_not_done(demo, monkey
     assert "more than the 0 s that it should take" in printed
     assert not Path(demo.STATE).exists()
     assert (Path(demo.RUNS).parent / "runs" / "index.html").is_file()
+
+
+def test_a_search_loses_nothing_with_the_worker_that_is_killed(demo, monkeypatch, capsys):
+    """The act as it is played, with fewer candidates."""
+    import accidents
+    import verdicts
+
+    act = demo.ACTS["search"]
+    few = ["--budget.evaluations", "6", "--fidelity.epochs", "1"]
+    for module, path in ((demo, REPOSITORY), (accidents, demo.RUNS / "demo"), (verdicts, demo.RUNS)):
+        monkeypatch.setattr(module, "REPOSITORY" if module is demo else "RUNS", path)
+    run = ["--run", str(demo.RUNS / "demo" / "search")]
+    monkeypatch.setattr(
+        demo, "ACTS", {"search": dataclasses.replace(act, arguments=[*act.arguments, *few, *run])}
+    )
+
+    assert demo.main() == 0
+    printed = capsys.readouterr().out
+
+    assert re.search(r"\*\* kill -9 \d+: one of its two workers, after \d+ results", printed)
+    assert "=> 6 networks, lost: 0; a front of " in printed
