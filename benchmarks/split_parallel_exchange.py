@@ -1,11 +1,12 @@
 """How fast rows go from one process to another: the plugin's shared memory beside gloo's all-to-all.
 
-    python benchmarks/split_parallel_exchange.py [--rounds 31]
+    python benchmarks/split_parallel_exchange.py [--rounds 31] [--runs 5]
 
 Two processes, one thread each, exchange rows of 128 float32 that each gathers at random from twice as many:
 50,000, 5,000 and 500 each way. An exchange ends with the rows in an own tensor of the receiver. The two ways
-are called in turn, so that a machine whose speed drifts does not matter; a ratio is the median of the rounds'
-ratios. The first two rounds warm up. Writes benchmarks/results/split_parallel_exchange.json.
+are called in turn, so that a machine whose speed drifts does not matter; the ratio of a run, of two new
+processes, is the median of its rounds' ratios, and that of a row the median of the runs', which are all kept. The
+first two rounds of a run warm up. Writes benchmarks/results/split_parallel_exchange.json.
 """
 
 from __future__ import annotations
@@ -64,24 +65,40 @@ def measure(rank: int, folder: str, rounds: int) -> None:
     dist.barrier()
 
 
+def run(rounds: int) -> dict[int, dict[str, list[float]]]:
+    """Return the seconds of each round by number of rows and way, from two new processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        torch.multiprocessing.spawn(measure, (folder, rounds), nprocs=2)  # type: ignore[no-untyped-call]
+        seconds: dict[int, dict[str, list[float]]] = torch.load(Path(folder) / "seconds.pt")
+    return {rows: {kind: ways[kind][WARM:] for kind in KINDS} for rows, ways in seconds.items()}
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=31)
-    rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(measure, (folder, rounds), nprocs=2)  # type: ignore[no-untyped-call]
-        seconds = torch.load(Path(folder) / "seconds.pt")
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    runs = [run(options.rounds) for _ in range(options.runs)]
     table: list[dict[str, Any]] = []
-    for rows, ways in seconds.items():
-        shm, gloo = (ways[kind][WARM:] for kind in KINDS)
-        ratio = statistics.median(b / a for a, b in zip(shm, gloo, strict=True))
-        row = {"rows": rows, "width": WIDTH, "rounds": rounds, "load": os.getloadavg()[0]}
-        row |= {f"{kind}_ms": round(1e3 * statistics.median(ways[kind][WARM:]), 3) for kind in KINDS}
-        table.append(row | {"gloo_over_shm": round(ratio, 2)})
-        print(
-            f"{rows:7d} x {WIDTH}: shm {row['shm_ms']:8.3f} ms  gloo {row['gloo_ms']:8.3f} ms  x {ratio:.2f}"
-        )
+    for rows in ROWS:
+        ratios = []
+        for ways in (seconds[rows] for seconds in runs):
+            pairs = zip(ways["shm"], ways["gloo"], strict=True)
+            ratios.append(statistics.median(gloo / shm for shm, gloo in pairs))
+        row: dict[str, Any] = {
+            "rows": rows,
+            "width": WIDTH,
+            "rounds": options.rounds,
+            "load": os.getloadavg()[0],
+        }
+        for kind in KINDS:
+            median = statistics.median(statistics.median(seconds[rows][kind]) for seconds in runs)
+            row[f"{kind}_ms"] = round(1e3 * median, 3)
+        row["gloo_over_shm"] = round(statistics.median(ratios), 2)
+        row["gloo_over_shm_runs"] = [round(ratio, 2) for ratio in sorted(ratios)]
+        table.append(row)
+        print(json.dumps(row))
     write_artifact(RESULTS, json.dumps(table, indent=1) + "\n")
 
 

@@ -15,7 +15,7 @@ RUNS = Path(__file__).resolve().parent.parent / "runs" / "demo"
 
 
 def kill_a_worker(search: psutil.Process, since: float) -> str:
-    """Kill one of a search's worker processes once there are results, as the kernel does when memory runs out.
+    """Kill one of a search's workers once there are results, as the kernel does when memory runs out.
 
     Args:
         search: The process of ``fulmen search``.

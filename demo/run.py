@@ -88,7 +88,7 @@ ACTS = {
         budget=60,
     ),
     "search": Act(
-        "Search for networks that are accurate, fast and hard to break; one of its workers is killed on the way.",
+        "Search for networks that are accurate, fast and hard to break; a worker is killed on the way.",
         "searcher: evolution",
         [
             "search",

@@ -71,9 +71,9 @@ def searched(printed: str) -> str:
     front = _report(printed).tables["front"].sort_values("accuracy_under_faults")
     best = front.iloc[-1]
     return (
-        f"{len(told)} networks, lost: {asked - len(told)}; a front of {len(front)}; the hardest to break: accuracy "
-        f"{100 * best['accuracy']:.1f} %, {100 * best['accuracy_under_faults']:.1f} % with one bit in a thousand "
-        f"wrong, {best['latency']:.2f} of the first network's time"
+        f"{len(told)} networks, lost: {asked - len(told)}; a front of {len(front)}; the hardest to break has "
+        f"{100 * best['accuracy']:.1f} % accuracy, {100 * best['accuracy_under_faults']:.1f} % with one bit "
+        f"in a thousand wrong, in {best['latency']:.2f} of the first network's time"
     )
 
 

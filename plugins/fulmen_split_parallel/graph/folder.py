@@ -71,9 +71,9 @@ def save_graph(graph: Graph, path: str | Path, write: Write) -> None:
 
 def _map(path: Path) -> NDArray[Any]:
     try:
-        # An array without elements cannot be mapped, but costs nothing to read.
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
+        # An array without elements cannot be mapped, but costs nothing to read.
         try:
             array = np.load(path, allow_pickle=False)
         except (ValueError, OSError, EOFError):
@@ -83,4 +83,6 @@ def _map(path: Path) -> NDArray[Any]:
             ) from None
         if array.size:
             raise
-        return array  # type: ignore[no-any-return]
+    if not isinstance(array, np.ndarray):
+        raise GraphError(f"{path}: an .npz archive; expected one array, as numpy.save writes it")
+    return array

@@ -44,6 +44,11 @@ def require_valid(graph: Graph, where: str = "graph", features: bool = True) -> 
     if graph.edge_weight is not None:
         _require_length("edge_weight", graph.edge_weight, graph.num_edges, "edges", where)
         _require_finite("edge_weight", graph.edge_weight, where)
+        # Weighted means, attention and degrees divide by sums of them.
+        if (wrong := np.flatnonzero(graph.edge_weight < 0)).size:
+            raise GraphError(
+                f"{where}: edge_weight[{wrong[0]}] is {graph.edge_weight[wrong[0]]:g}; expected 0 or more"
+            )
 
 
 def _require_types(graph: Graph, where: str) -> None:
@@ -61,7 +66,7 @@ def _require_types(graph: Graph, where: str) -> None:
         if not any(array.dtype == np.dtype(kind) for kind in types):
             raise GraphError(
                 f"{where}: {name} has dtype {array.dtype}; expected {' or '.join(types)}. Convert it with "
-                f"array.astype('{types[0]}')"
+                f"array.astype('{types[-1]}')"
             )
         if not array.flags.c_contiguous:
             raise GraphError(

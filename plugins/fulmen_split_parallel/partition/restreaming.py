@@ -158,6 +158,21 @@ def _cut(
 
 
 @njit(cache=True, nogil=True)
+def _sum_pull(
+    indptr: NDArray[np.int64],
+    neighbours: NDArray[np.int32],
+    edge_weights: NDArray[np.int64],
+    owner: NDArray[Any],
+    v: int,
+    pull: NDArray[np.int64],
+) -> None:
+    """Write into ``pull`` the weight of a vertex's edges into each part."""
+    pull[:] = 0
+    for e in range(indptr[v], indptr[v + 1]):
+        pull[owner[neighbours[e]]] += edge_weights[e]
+
+
+@njit(cache=True, nogil=True)
 def _ldg_pass(
     indptr: NDArray[np.int64],
     neighbours: NDArray[np.int32],
@@ -178,9 +193,7 @@ def _ldg_pass(
         waiting[v] = False
         here = owner[v]
         load[here] -= vertex_weights[v]
-        pull[:] = 0
-        for e in range(indptr[v], indptr[v + 1]):
-            pull[owner[neighbours[e]]] += edge_weights[e]
+        _sum_pull(indptr, neighbours, edge_weights, owner, v, pull)
         best, best_score, emptiest = parts, 0.0, 0
         for p in range(parts):
             score = pull[p] * (capacity - load[p])
@@ -219,9 +232,7 @@ def _greedy_pass(
             continue
         waiting[v] = False
         weight = vertex_weights[v]
-        pull[:] = 0
-        for e in range(indptr[v], indptr[v + 1]):
-            pull[owner[neighbours[e]]] += edge_weights[e]
+        _sum_pull(indptr, neighbours, edge_weights, owner, v, pull)
         best = here
         for p in range(parts):
             if p == here or load[p] + weight > most:
@@ -257,9 +268,7 @@ def _prices(
     for i in range(len(leaving)):
         v = leaving[i]
         here = int(owner[v])
-        pull[:] = 0
-        for e in range(indptr[v], indptr[v + 1]):
-            pull[owner[neighbours[e]]] += edge_weights[e]
+        _sum_pull(indptr, neighbours, edge_weights, owner, v, pull)
         most = 0
         for p in range(parts):
             if p != here and pull[p] > most:
@@ -286,9 +295,7 @@ def _leave(
         here, weight = int(owner[v]), vertex_weights[v]
         if load[here] <= most:
             continue
-        pull[:] = 0
-        for e in range(indptr[v], indptr[v + 1]):
-            pull[owner[neighbours[e]]] += edge_weights[e]
+        _sum_pull(indptr, neighbours, edge_weights, owner, v, pull)
         best = here
         for p in range(parts):
             if p != here and load[p] + weight <= most and (best == here or pull[p] > pull[best]):

@@ -131,6 +131,7 @@ BAD = {
         "edge_weight holds 6 rows for 7 edges",
     ),
     "edge_weight, float64": ({"edge_weight": np.ones(7)}, "edge_weight has dtype float64; expected float32"),
+    "edge_weight, negative": (at("edge_weight", 4, -0.5), r"edge_weight\[4\] is -0.5; expected 0 or more"),
     "edge_weight, NaN": (at("edge_weight", 2, np.nan), r"edge_weight\[2\] is not finite"),
     "objects": (
         {"labels": np.array([0, "a", None, 1, 2], object)},
@@ -166,6 +167,10 @@ def test_files_that_are_missing_cut_short_or_something_else_are_refused(tmp_path
         (folder / "features.npy").write_bytes(content)
         with pytest.raises(GraphError, match=message):
             load_graph(folder)
+    with (folder / "features.npy").open("wb") as file:
+        np.savez(file, **good())
+    with pytest.raises(GraphError, match=r"features\.npy: an \.npz archive; expected one array"):
+        load_graph(folder)
     (folder / "features.npy").unlink()
     (folder / "labels.npy").unlink()
     with pytest.raises(GraphError, match=r"features.npy, labels.npy missing"):
