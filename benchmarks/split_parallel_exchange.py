@@ -5,7 +5,7 @@
 Two processes, one thread each, exchange rows of 128 float32 that each gathers at random from twice as many:
 50,000, 5,000 and 500 each way. An exchange ends with the rows in an own tensor of the receiver. The two ways
 are called in turn, so that a machine whose speed drifts does not matter; the ratio of a run, of two new
-processes, is the median of its rounds' ratios, and that of a row the median of the runs', which are all kept. The
+processes, is the median of its rounds' ratios, that of a row the median of its runs', which are all kept. The
 first two rounds of a run warm up. Writes benchmarks/results/split_parallel_exchange.json.
 """
 
