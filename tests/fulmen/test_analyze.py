@@ -97,6 +97,25 @@ def test_a_failed_analysis_goes_on_where_it_was(runner, tmp_path):
     assert not Path("here-2").exists()
 
 
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_refused_analysis_keeps_its_folder_only_if_work_is_in_it(runner, tmp_path, kept):
+    """Otherwise the command with the mended option would be told that another run holds the folder."""
+
+    class Refuses(Norms):
+        """Refuses what it finds out about late."""
+
+        def analyze(self, context):
+            context.map(
+                norm, [{"name": "a", "value": 1.0, "log": str(tmp_path / "log"), "stop": "-"}] * kept, "a"
+            )
+            raise UserError("analyzer: no such thing.")
+
+    with pytest.raises(UserError, match="no such thing"):
+        runner.analyze(Refuses(str(tmp_path)), BoringModel(), run="here", quiet=True)
+
+    assert Path("here").exists() == bool(kept)
+
+
 def test_the_callers_random_state_is_left_alone(runner, tmp_path):
     model = BoringModel()
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()

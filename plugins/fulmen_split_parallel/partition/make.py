@@ -157,6 +157,8 @@ def _of_file(path: Path, graph: Graph, parts: int) -> NDArray[Any]:
             f"{path}: not a whole .npy file of numbers ({next(iter(str(error).splitlines()), '')}): write it "
             "again with numpy.save"
         ) from None
+    if not isinstance(owner, np.ndarray):
+        raise PartitionError(f"{path}: an .npz archive; expected one array, as numpy.save writes it")
     if owner.ndim == 1 and len(owner) != graph.num_vertices:
         raise PartitionError(
             f"{path}: maps {len(owner)} vertices, the graph has {graph.num_vertices}; expected one part "

