@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from fulmen.errors import ConfigError, DataError
 from fulmen_split_parallel.graph_data import GraphData
 from fulmen_split_parallel.partition.cache import cache_path
 from fulmen_split_parallel.partition.errors import PartitionError
-from fulmen_split_parallel.partition.make import METHODS, partition_from, require_options
+from fulmen_split_parallel.partition.make import METHODS, compile_for, partition_from, require_options
 from fulmen_split_parallel.partition.partition import Partition, load_partition, save_partition
 from fulmen_split_parallel.partition.presampling import Counts, presample
 from fulmen_split_parallel.partition.quality import quality
@@ -50,6 +51,7 @@ def partition(
     options = (data.fanouts, data.batch_size, presample_epochs, data.seed, data.sampler_name)
     counts: Counts | None = None
     rows: list[dict[str, Any]] = []
+    compiled = False
     try:
         for method in methods:
             require_options(graph, method, parts, data.batch_size, presample_epochs, data.sampler_name)
@@ -68,6 +70,9 @@ def partition(
                     _say(
                         f"pre-sampling: {counts.batches} mini-batches, {time.perf_counter() - started:.1f} s"
                     )
+                if method in METHODS and not compiled:
+                    compile_for(graph)
+                    compiled = True
                 started = time.perf_counter()
                 made = partition_from(graph, counts, method, parts, *options)
                 seconds = time.perf_counter() - started
@@ -92,6 +97,16 @@ def _require(methods: list[str], batches: int, to: str | None) -> None:
             f"partition: to is {to!r} for {len(methods)} methods; expected a .npz file for one: name one "
             "method, or leave `to` out."
         )
+    if to is not None:
+        nearest = next(folder for folder in Path(to).absolute().parents if folder.exists())
+        try:
+            with tempfile.TemporaryFile(dir=nearest):
+                pass
+        except OSError as error:
+            raise ConfigError(
+                f"partition: to is {to!r}, but {nearest} cannot be written to ({error.strerror}); expected a "
+                "folder of yours."
+            ) from error
 
 
 def _row(method: str, made: Partition, seconds: float | None, path: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _BY_NAME: dict[str, Callable[[], GraphSource]] = {
     "dc_sbm": DegreeCorrectedSBM,
     "rmat": RecursiveMatrix,
 }
+MOST_THREADS = 256
 _PURPOSES = {"train": 0, "valid": 1, "test": 2, "predict": 3}
 
 
@@ -102,6 +103,8 @@ class GraphData(LightningDataModule):
         for name, value, least in (("batch_size", batch_size, 1), ("threads", threads, 1), ("seed", seed, 0)):
             if value is not None and value < least:
                 raise ConfigError(f"data: {name} is {value}; expected {least} or more: change it.")
+        if threads > MOST_THREADS:
+            raise ConfigError(f"data: threads is {threads}; expected {MOST_THREADS} at most: change it.")
         for name, numbers in (("fanouts", fanouts), ("eval_fanouts", eval_fanouts)):
             try:
                 require_fanouts(numbers or [])

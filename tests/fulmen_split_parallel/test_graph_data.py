@@ -220,6 +220,7 @@ def test_data_of_pyg_become_mini_batches(make):
     [
         ({"batch_size": 0}, "batch_size is 0; expected 1 or more"),
         ({"threads": 0}, "threads is 0; expected 1 or more"),
+        ({"threads": 10**6}, "threads is 1000000; expected 256 at most"),
         ({"seed": -1}, "seed is -1; expected 0 or more"),
         ({"fanouts": [5, 0]}, r"fanouts: fanouts \[5, 0\]: expected one number for each layer"),
         ({"eval_fanouts": [5]}, "eval_fanouts has 1 numbers, fanouts 2; expected as many"),

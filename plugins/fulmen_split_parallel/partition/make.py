@@ -94,6 +94,17 @@ def partition_from(
     return Partition(owner, parts, graph.fingerprint(), recipe, inputs)
 
 
+def compile_for(graph: Graph) -> None:
+    """Partition a ring with arrays of this graph's kind, so that numba has compiled what is timed."""
+    size = 1000  # enough for clusters of it to be made
+    indptr = np.arange(0, 2 * size + 1, 2)
+    indices = ((np.arange(2 * size) // 2 + np.tile([1, -1], size)) % size).astype(graph.indices.dtype)
+    for array, like in ((indptr, graph.indptr), (indices, graph.indices)):
+        array.flags.writeable = like.flags.writeable  # numba compiles for each
+    weighted = weighted_graph(indptr, indices, np.ones(2 * size, np.int64), np.full(size, 2))
+    restream(weighted, 2)
+
+
 def recipe_of(
     method: str, fanouts: Sequence[int], batch_size: int, presample_epochs: int, seed: int, sampler: str
 ) -> dict[str, Any]:

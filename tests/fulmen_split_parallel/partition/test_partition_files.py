@@ -92,6 +92,12 @@ def _file(tmp_path, content):
     return str(tmp_path / "map.npy")
 
 
+def _archive(tmp_path):
+    with (tmp_path / "map.npy").open("wb") as file:
+        np.savez(file, np.arange(24) % 2)
+    return str(tmp_path / "map.npy")
+
+
 def _truncated(tmp_path):
     np.save(tmp_path / "map.npy", np.arange(1000))
     return _file(tmp_path, (tmp_path / "map.npy").read_bytes()[:-100])
@@ -110,6 +116,7 @@ def _truncated(tmp_path):
         (lambda path: _map(path, [None] * 24, object), "not a whole .npy file of numbers"),
         (lambda path: _file(path, b"0,1\n"), "not a whole .npy file of numbers"),
         (lambda path: _file(path, b""), "not a whole .npy file of numbers"),
+        (_archive, "an .npz archive; expected one array"),
         (_truncated, "not a whole .npy file of numbers"),
         (lambda path: str(path / "absent.npy"), "no such file"),
         (lambda path: str(path / "absent.npz"), "no such file"),
