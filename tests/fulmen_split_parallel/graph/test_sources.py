@@ -186,11 +186,20 @@ def test_a_graph_of_pyg_keeps_its_edges_and_their_weights():
     assert graph.labels.tolist() == [1, 0, -1, 1]
     assert [graph.train_idx.tolist(), graph.valid_idx.tolist(), graph.test_idx.tolist()] == [[0], [1], [2]]
     assert graph.features.dtype == np.float32
+    halves = PyGGraph(pyg_data(x=pyg_data().x.bfloat16())).make()
+    assert halves.features.dtype == np.float32
     assert PyGGraph(pyg_data()).key() == PyGGraph(pyg_data()).key()
     assert PyGGraph(pyg_data(edge_weight=None)).key() != PyGGraph(pyg_data()).key()
 
     for change, message in (
-        ({"train_mask": None}, "PyG data: no train_mask; expected x, edge_index, y"),
+        ({"train_mask": None}, "PyG data: no train_mask; expected tensors x, edge_index, y"),
+        ({"x": [[0.0]] * 4}, "PyG data: x is a list; expected tensors x"),
+        ({"x": torch.full((4, 2), torch.nan)}, r"PyG data: features\[0\] is not finite"),
+        ({"y": torch.tensor([0.5, 1, 1, 0])}, "PyG data: y has dtype float32; expected integers"),
+        ({"y": torch.tensor([0, 1])}, "PyG data: labels holds 2 rows for 4 vertices"),
+        ({"train_mask": torch.tensor([0, 2])}, "train_mask has dtype int64 and shape .*; expected a bool"),
+        ({"edge_weight": torch.ones(2)}, "edge_weight holds 2 numbers for 5 edges"),
+        ({"edge_index": torch.rand(2, 5)}, "edge_index has dtype float32; expected integers"),
         ({"edge_index": torch.tensor([[0, 4], [1, 1]])}, "edge_index holds vertices 0 to 4; expected 0 to 3"),
         ({"edge_index": torch.tensor([0, 1])}, r"edge_index has shape \(2,\)"),
     ):
