@@ -13,6 +13,7 @@ from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torch.nn import functional
+from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from fulmen.errors import ConfigError
@@ -75,6 +76,9 @@ class VertexModel(LightningModule):
         self.inference_folder = inference_folder
         self.val_acc = MulticlassAccuracy(num_classes, average="micro")
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")
+        # Lightning's own mean over ranks divides the count of vertices as a whole number: where they are no
+        # multiple of the ranks, it is off. NaN has to be seen.
+        self.val_loss, self.test_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))
         self._divided: DividedGraph | None = None
         self._scored: NDArray[np.int64] = np.empty(0, np.int64)
         self._scores: Rows | None = None
@@ -123,26 +127,29 @@ class VertexModel(LightningModule):
 
     def validation_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Add a batch to the epoch's validation metrics."""
-        self._evaluate(batch, "val", self.val_acc)
+        self._evaluate(batch, "val", self.val_loss, self.val_acc)
 
     def test_step(self, batch: GraphBatch, batch_idx: int) -> None:
         """Add a batch to the test metrics."""
-        self._evaluate(batch, "test", self.test_acc)
+        self._evaluate(batch, "test", self.test_loss, self.test_acc)
 
     def predict_step(self, batch: GraphBatch, batch_idx: int) -> Tensor:
         """Return class probabilities of the batch's seeds, in their order, float32 (seeds, num_classes)."""
         return self._score(batch).float().softmax(1)
 
-    def _evaluate(self, batch: GraphBatch, stage: str, accuracy: MulticlassAccuracy) -> None:
+    def _evaluate(
+        self, batch: GraphBatch, stage: str, loss: MeanMetric, accuracy: MulticlassAccuracy
+    ) -> None:
         assert batch.y is not None
         scores = self._score(batch)
         known = batch.y >= 0
         scores, labels = scores[known], batch.y[known]
         losses = functional.cross_entropy(scores, labels, reduction="none")
+        losses = losses.to(torch.promote_types(losses.dtype, torch.float32))
+        loss.set_dtype(losses.dtype)
+        loss.update(losses)  # of no vertex, perhaps: a rank may have no seed of a mini-batch
         accuracy.update(scores, labels)
-        # A rank may have no seed of a mini-batch: a weight of 0, not a mean of nothing.
-        loss = losses.sum() / max(len(labels), 1)
-        self.log(f"{stage}_loss", loss, on_epoch=True, sync_dist=True, batch_size=len(labels))
+        self.log(f"{stage}_loss", loss, on_epoch=True, batch_size=len(labels))
         self.log(f"{stage}_acc", accuracy, on_epoch=True, prog_bar=stage == "val", batch_size=len(labels))
 
     def configure_optimizers(self) -> Any:
