@@ -65,7 +65,7 @@ class RunDirectory:
     def forget(self) -> None:
         """Remove the folder, unless it was there before: a run that was refused at once leaves no trace."""
         if not self.resumed:
-            shutil.rmtree(self.path)
+            shutil.rmtree(self.path, ignore_errors=True)  # a worker may be writing its last line
 
     def close(self) -> None:
         """Unlock the folder."""
