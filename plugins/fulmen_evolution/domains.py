@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Domain(Protocol):
         width: How many entries the soft one-hot vector has.
         count: How many values there are; None: too many to count.
         listed: Whether `neighbours` always returns a list.
+        begin_with: Values that a search tries first, in order; mostly none.
     """
 
     @property
@@ -39,6 +40,8 @@ class Domain(Protocol):
     def count(self) -> int | None: ...  # noqa: D102
     @property
     def listed(self) -> bool: ...  # noqa: D102
+    @property
+    def begin_with(self) -> Sequence[Any]: ...  # noqa: D102
 
     def sample(self, generator: np.random.Generator) -> Any:
         """Draw a value."""
@@ -80,6 +83,7 @@ class Choice:
     values: Sequence[Any]
 
     listed = True
+    begin_with: ClassVar[Sequence[Any]] = ()
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -163,6 +167,8 @@ class Range:
     integer: bool = False
 
     width = KNOTS
+
+    begin_with: ClassVar[Sequence[Any]] = ()
 
     def __post_init__(self) -> None:
         for name, value in (("low", self.low), ("high", self.high)):

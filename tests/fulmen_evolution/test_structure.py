@@ -115,6 +115,18 @@ def test_repair_makes_it_fit_the_smallest_images(gene):
                 assert runs_on_meta([repaired], shape) is None
 
 
+def test_a_search_begins_with_what_it_is_given():
+    """As written in YAML, with an option drawn besides; then at random, as without."""
+    given = [[Convolution(channels=8), Pooling()], [Convolution(channels=16, stride=2), Pooling()]]
+    config = {"layers": structure(begin_with=given), "lr": {"log": [0.1, 1.0]}}
+    search = SteadyState(parse_space(config), parse_goals({"loss": "min"}), seed=0)
+    asked = [search.ask() for _ in range(4)]
+
+    assert [genes_from(one.overlay["layers"]) for one in asked[:2]] == given
+    assert [one.origin for one in asked] == ["given", "given", "random", "random"]
+    assert asked[0].overlay["lr"] != asked[1].overlay["lr"]
+
+
 def test_limits_of_cost_hold():
     space = structure(max_parameters=2_000, max_multiply_adds=400_000, max_activations=9_000)
     generator = np.random.default_rng(5)
@@ -192,6 +204,12 @@ def test_the_network_learns_and_exports():
         ({"limits": {"Convolution": {"channels": []}}}, "expected a list of one value"),
         ({"limits": {"Convolution": {"channels": [0]}}}, "channels is 0"),
         ({"limits": {"Pooling": {"kind": ["median"]}}}, "kind is 'median'"),
+        ({"begin_with": [[Convolution(kernel_height=99)] * 2]}, "begin_with: network 1"),
+        (
+            {"begin_with": [[Convolution()] * 10]},
+            "begin_with: network 1 is none that this structure allows: 2 to 9",
+        ),
+        ({"begin_with": [[Convolution()] * 3] * 2}, "begin_with: a network stands there twice"),
     ],
 )
 def test_bad_structures_are_refused(options, told):
