@@ -200,7 +200,7 @@ class Structure:
             raise SpaceError(
                 f"begin_with: network {number} is none that this structure allows: {self.least} to "
                 f"{self.most} layers, at most {self.max_parameters} parameters, {self.max_multiply_adds} "
-                f"multiply-adds and {self.max_activations} activations, no layer idle; expected one: change it"
+                f"multiply-adds and {self.max_activations} activations, no idle one; expected one: change it"
             )
         return value
 
