@@ -55,7 +55,10 @@ def _call(function: Callable[..., Any], options: Sequence[str], program: str) ->
     from fulmen.config.one_line_errors import OneLineErrors
 
     class CommandParser(OneLineErrors, ArgumentParser):
-        """jsonargparse's parser, with errors in one line."""
+        """jsonargparse's parser, with errors in one line, which guesses no options from their beginnings."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **{"allow_abbrev": False, **options})
 
     short_names.install()
     return auto_cli(function, args=list(options), prog=program, parser_class=CommandParser)

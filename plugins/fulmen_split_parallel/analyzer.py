@@ -145,7 +145,7 @@ class Redundancy(fulmen.Analyzer):
         self, context: fulmen.AnalysisContext, setup: Any, samplers: Sequence[str], batches: int
     ) -> dict[tuple[str, int], tuple[list[StepWork], dict[str, list[StepWork]]]]:
         """Return by sampler and parts the works of data parallel, and split by each partitioner."""
-        folder = str(context.run_dir / "partitions")
+        folder, names = str(context.run_dir / "partitions"), _names(self.partitioners)
         wanted: list[dict[str, Any]] = [
             {"sampler": sampler, "method": method, "parts": parts, "folder": folder}
             for sampler in samplers
@@ -158,7 +158,7 @@ class Redundancy(fulmen.Analyzer):
         for sampler in samplers:
             for parts in self.parts:
                 partitions = {
-                    _name(item["method"]): file
+                    names[item["method"]]: file
                     for item, file in zip(wanted, files, strict=True)
                     if (item["sampler"], item["parts"]) == (sampler, parts)
                 }
@@ -178,7 +178,7 @@ class Redundancy(fulmen.Analyzer):
         ):
             alone, split = works.setdefault((piece["sampler"], piece["parts"]), ([], {}))
             alone += map(StepWork.from_plain, found["data_parallel"])
-            for name in map(_name, self.partitioners):  # kept pieces have their keys in another order
+            for name in names.values():  # kept pieces have their keys in another order
                 split.setdefault(name, []).extend(map(StepWork.from_plain, found["split"][name]))
         return works
 
@@ -200,7 +200,10 @@ class Redundancy(fulmen.Analyzer):
         for one in each:
             scalars[f"predicted_gain/{one.parts}"] = one.gain
         for row in rows:
-            if row["sampler"] == sampler and row["partitioner"] == _name(self.partitioners[0]):
+            if (
+                row["sampler"] == sampler
+                and row["partitioner"] == _names(self.partitioners)[self.partitioners[0]]
+            ):
                 scalars[f"row_redundancy/{row['parts']}"] = row["row_redundancy"]
                 scalars[f"edge_redundancy/{row['parts']}"] = row["edge_redundancy"]
         return fulmen.Report(
@@ -244,8 +247,11 @@ def _folder(graph: Graph) -> Path:
     return Path(str(mapped.filename)).parent
 
 
-def _name(method: str) -> str:
-    return method if method in METHODS else Path(method).name
+def _names(methods: Sequence[str]) -> dict[str, str]:
+    """Return what tables call partitioners: files by their names, those of one name by their paths."""
+    short = {method: method if method in METHODS else Path(method).name for method in methods}
+    named = list(short.values())
+    return {method: name if named.count(name) == 1 else method for method, name in short.items()}
 
 
 def _told(data: GraphData) -> str:

@@ -21,7 +21,8 @@ class Counters(Callback):
     (``split_parallel.counters``) to see the same numbers.
 
     Logged, over all ranks: ``fulmen/split_parallel/edges``, ``.../input_rows``, ``.../shuffled_rows`` (rows
-    of any layer that came from other ranks); ``.../imbalance``, edges of the busiest rank over the mean;
+    of any layer that came from other ranks); with ``cache_rows``, ``.../cache_hits``, rows that came from a
+    rank's own cache; ``.../imbalance``, edges of the busiest rank over the mean;
     ``.../seconds_sample``, ``seconds_load``, ``seconds_exchange`` and ``seconds_compute`` of the mean rank.
     Sampling and loading happen while the step before computes.
 
@@ -54,6 +55,8 @@ class Counters(Callback):
         own = [counts.get(name, 0.0) for name in (*COUNTED, *(f"{stage}_seconds" for stage in STAGES[:-1]))]
         own.append(seconds - counts.get("exchange_seconds", 0.0))
         logged = self.costs.add(_of_all_ranks(own, pl_module.device).numpy())
+        if not getattr(trainer.strategy, "cache_rows", 0):
+            del logged["cache_hits"]
         pl_module.log_dict(
             {f"fulmen/split_parallel/{name}": value for name, value in logged.items()}, batch_size=1
         )
@@ -61,7 +64,7 @@ class Counters(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the table."""
         if self.costs.steps:
-            rank_zero_info(self.costs.table())
+            rank_zero_info(self.costs.table(getattr(trainer.strategy, "transport_in_use", "none")))
 
 
 def _of_all_ranks(own: list[float], device: torch.device) -> Tensor:

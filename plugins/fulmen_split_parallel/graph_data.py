@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -250,4 +251,6 @@ class GraphData(LightningDataModule):
             return _BY_NAME[path]()
         if path.startswith("ogbn-"):
             return OGBNodes(path, ogb_root)
+        if not Path(path).exists() and (near := get_close_matches(path, _BY_NAME, n=1)):
+            raise ConfigError(f"data: path is {path!r}: no such folder; did you mean the graph {near[0]!r}?")
         return Path(path)

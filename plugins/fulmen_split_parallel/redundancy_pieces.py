@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -79,8 +80,9 @@ def make_partition(bench: Bench, item: Mapping[str, Any]) -> str:
     if item["method"] in METHODS:
         path = cache_path(item["folder"], bench.graph, *options)
     else:  # a user's own map
-        stem = Path(item["method"]).stem
-        path = Path(item["folder"]) / f"own-{stem}-{item['parts']}-{item['sampler']}.npz"
+        own = Path(item["method"])
+        place = hashlib.blake2b(str(own.resolve()).encode(), digest_size=4).hexdigest()
+        path = Path(item["folder"]) / f"own-{own.stem}-{place}-{item['parts']}-{item['sampler']}.npz"
     try:
         made = partition_from(bench.graph, bench.counts(item["sampler"]), *options)
     except PartitionError as error:

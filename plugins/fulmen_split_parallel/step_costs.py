@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-COUNTED = ("edges", "input_rows", "shuffled_rows")
+COUNTED = ("edges", "input_rows", "shuffled_rows", "cache_hits")
 STAGES = ("sample", "load", "exchange", "compute")
 
 
@@ -27,8 +27,8 @@ class StepCosts:
         """Add one step.
 
         Args:
-            numbers: (ranks, 7): edges, rows loaded, rows received from other ranks; seconds of sampling,
-                loading, exchange and the rest.
+            numbers: (ranks, 8): edges, rows loaded, rows received from other ranks, rows that came from a
+                rank's cache; seconds of sampling, loading, exchange and the rest.
 
         Returns:
             What to log: counts over all ranks, ``imbalance``, and seconds of the mean rank.
@@ -46,15 +46,20 @@ class StepCosts:
             **{f"seconds_{stage}": spent for stage, spent in zip(STAGES, seconds.tolist(), strict=True)},
         }
 
-    def table(self) -> str:
-        """Return the mean step as a table."""
+    def table(self, transport: str = "none") -> str:
+        """Return the mean step as a table.
+
+        Args:
+            transport: What rows went through; ``none``: they did not.
+        """
         means = self._totals / self.steps
-        edges, rows, moved, *seconds = means.tolist()
+        edges, rows, moved, hits, *seconds = means.tolist()
+        through = "" if transport == "none" else f", by {transport}"
         lines = [
             f"The mean of {self.steps} steps on {self.ranks} process{'es' * (self.ranks > 1)}:",
             f"  edges computed  {edges:>12,.0f}   busiest process {np.mean(self._imbalances):.2f} x the mean",
-            f"  rows loaded     {rows:>12,.0f}",
-            f"  rows exchanged  {moved:>12,.0f}   {moved / max(rows, 1):.2f} x the rows loaded",
+            f"  rows loaded     {rows:>12,.0f}" + (f"   {hits / rows:.0%} from the caches" if hits else ""),
+            f"  rows exchanged  {moved:>12,.0f}   {moved / max(rows, 1):.2f} x the rows loaded{through}",
             *(
                 f"  {stage:<14}  {1000 * spent:>12,.1f} ms"
                 + ("   (while the step before computes)" if stage in ("sample", "load") else "")

@@ -56,6 +56,7 @@ def test_a_file_to_carry_elsewhere_and_maps_of_ones_own(partition, tmp_path):
         (["--methods", "[]"], "methods is empty"),
         (["--batches", "0"], "batches is 0; expected 1 or more"),
         (["--presample_epochs", "-1"], "presample_epochs is -1; expected 0 or more"),
+        (["--part", "3"], "--part"),
         (["--to", "p.npy"], "expected a .npz file for one"),
         (["--to", "/proc/here/p.npz"], "but /proc cannot be written to"),
         (["--to", "p.npz", "--methods", "[hash,metis]"], "for 2 methods; expected a .npz file for one"),

@@ -219,6 +219,7 @@ def test_data_of_pyg_become_mini_batches(make):
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size is 0; expected 1 or more"),
+        ({"path": "debain"}, "path is 'debain': no such folder; did you mean the graph 'debian'?"),
         ({"threads": 0}, "threads is 0; expected 1 or more"),
         ({"threads": 10**6}, "threads is 1000000; expected 256 at most"),
         ({"seed": -1}, "seed is -1; expected 0 or more"),

@@ -160,14 +160,15 @@ def test_counters_say_what_the_batches_held(make_data, make_trainer, capfd):
 
 def test_the_table_is_the_mean_step_over_all_ranks():
     costs = StepCosts()
-    first = costs.add(np.array([[100, 10, 4, 0.1, 0.2, 0.3, 0.4], [300, 30, 6, 0.3, 0.2, 0.1, 0.6]]))
-    costs.add(np.zeros((2, 7)))
+    first = costs.add(np.array([[100, 10, 4, 5, 0.1, 0.2, 0.3, 0.4], [300, 30, 6, 5, 0.3, 0.2, 0.1, 0.6]]))
+    costs.add(np.zeros((2, 8)))
 
     assert first["edges"] == 400
     assert first["imbalance"] == 1.5
     assert first["seconds_sample"] == pytest.approx(0.2)
-    table = costs.table()
+    table = costs.table("shm")
     assert "The mean of 2 steps on 2 processes" in table
     assert "200   busiest process 1.25 x the mean" in table
-    assert "5   0.25 x the rows loaded" in table
+    assert "20   25% from the caches" in table
+    assert "5   0.25 x the rows loaded, by shm" in table
     assert "250.0 ms" in table

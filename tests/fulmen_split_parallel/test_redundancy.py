@@ -67,6 +67,24 @@ def test_rows_and_edges_are_those_of_the_loaders(report, data):
     assert row.edge_redundancy == row.dp_edges / row.split_edges > 1
 
 
+def test_two_maps_of_one_name_are_two_rows(data, tmp_path):
+    paths = []
+    for name, owner in (("a", np.arange(2000) % 2), ("b", np.arange(2000) // 1000)):
+        (tmp_path / name).mkdir()
+        paths.append(str(tmp_path / name / "own.npy"))
+        np.save(paths[-1], owner)
+
+    def moved(partitioners):
+        analyzer = Redundancy([2], partitioners, ["neighbour"], batches=1, rates=RATES)
+        runner = Runner(logger=False, enable_checkpointing=False)
+        found = runner.analyze(analyzer, datamodule=data, run=tmp_path / "r", quiet=True).tables["redundancy"]
+        return dict(zip(found.partitioner, found.shuffled_rows, strict=True))
+
+    together = moved(paths)
+    assert together == {path: moved([path])["own.npy"] for path in paths}
+    assert len(set(together.values())) == 2
+
+
 def test_layers_add_up_to_the_table(report):
     layers = report.tables["layers"].groupby(["sampler", "parts", "partitioner"]).sum()
     for row in report.tables["redundancy"].itertuples():

@@ -35,13 +35,11 @@ class Transports:
         ids: For planning.
         rows: For computing.
         kind: What rows go through, for people: ``none``, ``shm``, ``gloo``, ``nccl`` or ``shm and gloo``.
-        hosts: How many the group stands on.
     """
 
     ids: Transport
     rows: Transport
     kind: str
-    hosts: int
 
     def close(self) -> None:
         """Let go of both."""
@@ -74,21 +72,21 @@ def open_transports(
                 process_group = dist.new_group(list(group), timeout=timeout, backend="gloo")
                 made[use, tuple(group)] = process_group
     if len(own) == 1:
-        return Transports(NoPeers(), NoPeers(), "none", 1)
+        return Transports(NoPeers(), NoPeers(), "none")
     ids = CollectiveTransport(made["ids", tuple(own)])
     rows = CollectiveTransport(made["rows", tuple(own)])
     hosts = gather(ids, np.array([host_key()], np.int64))[:, 0]
     _check(kind, len(np.unique(hosts)), device)
     if kind == "nccl" or (kind == "auto" and device.type == "cuda"):
         return Transports(
-            _on_this_host(ids, own, hosts, timeout), _nccl(groups, own, device, timeout), "nccl", 1
+            _on_this_host(ids, own, hosts, timeout), _nccl(groups, own, device, timeout), "nccl"
         )
     several = len(np.unique(hosts))
     if kind == "gloo" or not _has_shared_memory():
-        return Transports(ids, rows, "gloo", several)
+        return Transports(ids, rows, "gloo")
     through = "shm" if several == 1 else "shm and gloo" if several < len(own) else "gloo"
     return Transports(
-        _on_this_host(ids, own, hosts, timeout), _on_this_host(rows, own, hosts, timeout), through, several
+        _on_this_host(ids, own, hosts, timeout), _on_this_host(rows, own, hosts, timeout), through
     )
 
 

@@ -18,6 +18,7 @@ class GIN(Stack):
         norm: ``batch``, ``layer`` or ``none``.
         dropout: Probability of an entry to be dropped.
         train_eps: Whether the weight of the own row is learnt.
+        use_edge_weight: Whether a graph's edge weights count.
 
     Source: Xu et al., ICLR 2019 (arXiv:1810.00826).
     """
@@ -33,6 +34,7 @@ class GIN(Stack):
         norm: Norm = "batch",
         dropout: float = 0.0,
         train_eps: bool = False,
+        use_edge_weight: bool = True,
     ) -> None:
         super().__init__(
             gin(train_eps),
@@ -44,6 +46,7 @@ class GIN(Stack):
             jump=jump,
             norm=norm,
             dropout=dropout,
+            use_edge_weight=use_edge_weight,
         )
 
 
@@ -59,6 +62,7 @@ class GCN(Stack):
         jump: ``last``, ``cat`` or ``max``.
         norm: ``batch``, ``layer`` or ``none``.
         dropout: Probability of an entry to be dropped.
+        use_edge_weight: Whether a graph's edge weights count.
 
     Source: Kipf and Welling, ICLR 2017 (arXiv:1609.02907).
     """
@@ -73,6 +77,7 @@ class GCN(Stack):
         jump: Jump = "last",
         norm: Norm = "none",
         dropout: float = 0.0,
+        use_edge_weight: bool = True,
     ) -> None:
         super().__init__(
             gcn(),
@@ -84,4 +89,5 @@ class GCN(Stack):
             jump=jump,
             norm=norm,
             dropout=dropout,
+            use_edge_weight=use_edge_weight,
         )
