@@ -109,6 +109,8 @@ class Task:
         inherits: Whether it may lean on what the submitting process holds when its worker begins (a
             model in memory). An engine on the same machine then forks the worker from that process;
             others begin an empty one.
+        allowance: How many times an engine's limit of time it may take: a training of thirty epochs takes
+            longer than one of six.
     """
 
     key: str
@@ -117,6 +119,7 @@ class Task:
     setup: str | None = None
     setup_arguments: tuple[Any, ...] = ()
     inherits: bool = False
+    allowance: float = 1.0
 
 
 OutcomeStatus = Literal["ok", "failed", "timeout", "oom", "crash"]

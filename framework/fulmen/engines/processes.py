@@ -225,11 +225,13 @@ class ProcessesEngine(Engine):
         return outcomes
 
     def _stop_beyond_limits(self, worker: _Worker) -> list[Outcome]:
-        seconds = time.monotonic() - worker.since
-        if self.timeout_s is not None and seconds > self.timeout_s:
-            return self._lost(worker, "timeout", f"it took more than {self.timeout_s:g} s (timeout_s)")
+        assert worker.work is not None
+        seconds, allowance = time.monotonic() - worker.since, worker.work.task.allowance
+        if self.timeout_s is not None and seconds > self.timeout_s * allowance:
+            times = "" if allowance == 1 else f", {allowance:g} times for this one"
+            why = f"it took more than {self.timeout_s * allowance:g} s (timeout_s{times})"
+            return self._lost(worker, "timeout", why)
         if self.memory_mb is not None and worker.process.memory() > self.memory_mb * 2**20:
-            assert worker.work is not None
             worker.work.tries += self.retries  # it would only do it again
             return self._lost(worker, "oom", f"it took more than {self.memory_mb} MB (memory_mb)")
         return []

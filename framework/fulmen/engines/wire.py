@@ -40,15 +40,16 @@ def encode_task(task: Task) -> bytes:
         TypeError: its arguments are no plain data; names the function.
     """
     try:
-        return encode([task.key, task.function, task.arguments, task.setup, task.setup_arguments])
+        plain = [task.key, task.function, task.arguments, task.setup, task.setup_arguments]
+        return encode([*plain, task.allowance])
     except TypeError as error:
         raise TypeError(f"{task.function} is given plain data only: {error}") from None
 
 
 def decode_task(text: bytes) -> Task:
     """Return the task that `encode_task` wrote."""
-    key, function, arguments, setup, setup_arguments = decode(text)
-    return Task(key, function, tuple(arguments), setup, tuple(setup_arguments))
+    key, function, arguments, setup, setup_arguments, allowance = decode(text)
+    return Task(key, function, tuple(arguments), setup, tuple(setup_arguments), allowance=allowance)
 
 
 def encode_outcome(outcome: Outcome) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,17 @@ class Final:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"final: {name}: expected 1 or more, got {value}.")
+
+    def allowance(self, candidates: Fidelity, epochs: int | None) -> float:
+        """Return how many times a candidate's time one of these trainings may take, at least 1.
+
+        Args:
+            candidates: What candidates are trained with.
+            epochs: As the trainer says; None: as Lightning says, which is no measure.
+        """
+        own, others = self.epochs or epochs, candidates.epochs or epochs
+        ratio = 1.0 if own == others else own / others if own and others and own > 0 < others else math.inf
+        return max(1.0, ratio / (candidates.data or 1.0))
 
     @property
     def overlay(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,9 +212,15 @@ class Session:
     def _train_in_full(
         self, study: Study, front: Sequence[Told], final: Final, check: Callable[[], None]
     ) -> None:
-        """Train the best with several seeds at full budget and test them; what is done already stays done."""
+        """Train the best with several seeds at full budget and test them; what is done already stays done.
+
+        What took too long or lost its worker is tried again, perhaps with other limits.
+        """
         chosen = spread(front, final.top_k)
-        done = study.finals()
+        again = {"timeout", "oom", "crash"}
+        done = {key for key, result in study.finals().items() if result["status"] not in again}
+        epochs = self.config.get("trainer", {}).get("max_epochs")
+        allowance = final.allowance(self.fidelity, epochs)
         tasks: dict[str, tuple[Task, int]] = {}
         for one in chosen:
             for number in range(final.seeds):
@@ -223,6 +229,7 @@ class Session:
                     seed = (one.candidate.seed + FINAL_SEED * (number + 1)) % 2**31
                     overlay = {**one.candidate.overlay, **final.overlay}
                     task = self._task(key, overlay, seed, self.folder / "finals" / key)
+                    task = replace(task, allowance=allowance)
                     tasks[key] = (task, one.candidate.id)
         if tasks:
             log.info("search: %d final trainings of %d networks.", len(tasks), len(chosen))

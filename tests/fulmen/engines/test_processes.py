@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -76,6 +77,18 @@ def test_a_worker_that_hangs_is_stopped(make_engine, how):
     assert outcomes["hang"].status == "timeout"
     assert outcomes["hang"].failure == "it took more than 0.4 s (timeout_s)"
     assert outcomes["next"].result == [1]
+
+
+def test_a_task_may_be_allowed_more_time(make_engine):
+    engine = make_engine(timeout_s=0.4, retries=0)
+    longer = [
+        replace(task(f"t{n}", "sleep", seconds), allowance=3.0) for n, seconds in enumerate((0.7, 60.0))
+    ]
+
+    outcomes = run(engine, longer)
+
+    assert outcomes["t0"].status == "ok"
+    assert outcomes["t1"].failure == "it took more than 1.2 s (timeout_s, 3 times for this one)"
 
 
 @pytest.mark.parametrize("piecewise", [False, True])

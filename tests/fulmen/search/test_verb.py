@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from fulmen import Report
+from fulmen import Evaluation, Report
 from fulmen.study import Study
 
 
@@ -89,6 +89,24 @@ def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_
     shutil.move("elsewhere", "out")
     assert search(run_fulmen, name, "--fresh").status == 0
     assert Path("out-2").exists()
+
+
+def test_a_final_training_that_took_too_long_is_tried_again(run_fulmen, write_config):
+    name = write_config(final={"top_k": 1, "seeds": 2})
+    assert search(run_fulmen, name, "--budget.evaluations=1").status == 0
+    with Study.open(Path("out"), json.loads(Path("out/status.json").read_text())["digest"]) as study:
+        finals = study.finals()
+        late = next(iter(finals))
+        with study.transaction() as transaction:
+            transaction.final(
+                late, 0, Evaluation(status="timeout", failure="it took more than 1 s (timeout_s)")
+            )
+
+    assert search(run_fulmen, name, "--budget.evaluations=1").status == 0
+    with Study.read(Path("out")) as study:
+        again = study.finals()
+    assert again[late]["values"] == finals[late]["values"]
+    assert {key: again[key] for key in again if key != late} == {k: finals[k] for k in finals if k != late}
 
 
 def test_another_space_at_the_same_path_is_refused(run_fulmen, write_config, tmp_path):
