@@ -40,6 +40,7 @@ BARS = {
     **{name: {300: 0.92} for name in ("arxiv", "cora", "proteins")},
 }
 POINTS = (50, 100, 200, 300, 500)
+LEAST_SEEDS = 3  # of a line in the plot
 
 Run = Callable[[Table, int, int], Iterator[Values]]
 
@@ -225,7 +226,7 @@ def show(rows: Mapping[str, Mapping[str, Any]], out: Path) -> None:
             )
             versus = "" if method == "fulmen" else f"{wins:2}/{len(both)}"
             print(f"  {method:36}{len(runs):3} seeds  {'  '.join(cells)}  {versus:6} {1e3 * spent:8.2f}")
-            if "," not in method:
+            if "," not in method and len(runs) >= LEAST_SEEDS:
                 points = [p for p in POINTS if all(str(p) in row["ratios"] for row in runs.values())]
                 means = [np.mean([row["ratios"][str(p)] for row in runs.values()]) for p in points]
                 axis.plot(points, means, label=method, linewidth=3 if method == "fulmen" else 1, marker=".")

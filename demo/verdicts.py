@@ -73,7 +73,7 @@ def searched(printed: str) -> str:
     return (
         f"{len(told)} networks, lost: {asked - len(told)}; a front of {len(front)}; the hardest to break has "
         f"{100 * best['accuracy']:.1f} % accuracy, {100 * best['accuracy_under_faults']:.1f} % with one bit "
-        f"in a thousand wrong, in {best['latency']:.2f} of the first network's time"
+        f"in a thousand wrong, in {best['latency']:.1f} times the first network's time"
     )
 
 
