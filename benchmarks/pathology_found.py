@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -61,5 +60,10 @@ def standing(run: Path) -> dict[str, Any]:
             {"id": one.candidate.id, **{o.name: one.evaluation.values[o.name] for o in objectives}}
             for one in best
         ],
-        "finals": {key: json.loads(json.dumps(value, default=str)) for key, value in finals.items()},
+        "finals": {
+            key: {
+                name: value for name, value in result.items() if name != "artifacts"
+            }  # places on this machine
+            for key, result in finals.items()
+        },
     }
