@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.fx.experimental.optimization import fuse
 
+from fulmen.costs.deployed import deployed
 from fulmen.costs.interleaved import interleaved_ratio
 
 LEAST_ROUNDS = {
@@ -37,8 +36,8 @@ def ratios(network: nn.Module, reference: nn.Module, most_seconds: float = 10.0)
         for batch, least_rounds in LEAST_ROUNDS.items():
             images = torch.randn(batch, 3, 100, 100, generator=torch.Generator().manual_seed(0))
             measured = interleaved_ratio(
-                deployed(network, images),
-                deployed(reference, images),
+                _forward(network, images),
+                _forward(reference, images),
                 least_rounds=least_rounds,
                 most_seconds=most_seconds,
                 clock=time.thread_time,
@@ -54,14 +53,12 @@ def ratios(network: nn.Module, reference: nn.Module, most_seconds: float = 10.0)
     return found
 
 
-def deployed(network: nn.Module, images: torch.Tensor) -> Callable[[], torch.Tensor]:
-    """Return a forward pass as one would ship it: normalisations folded into convolutions, then exported."""
-    folded = fuse(copy.deepcopy(network).cpu().float().eval())
-    exported = torch.export.export(folded, (images,)).module(check_guards=False)
+def _forward(network: nn.Module, images: torch.Tensor) -> Callable[[], torch.Tensor]:
+    shipped = deployed(network.cpu().float(), images)
 
     def forward() -> torch.Tensor:
         with torch.inference_mode():
-            scores: torch.Tensor = exported(images)
+            scores: torch.Tensor = shipped(images)
         return scores
 
     return forward

@@ -12,13 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from fulmen.costs import counted
+from fulmen.costs.deployed import deployed
 from fulmen.costs.interleaved import interleaved_ratio
 from fulmen.costs.quiet import Quiet
-from fulmen.errors import ConfigError
+from fulmen.errors import ConfigError, UserError
 
 # Cost to its options and their defaults.
 OPTIONS: dict[str, dict[str, Any]] = {
-    "latency": {"batch_size": 1, "half_width": 0.03, "most_seconds": 10.0, "threads": 1, "quiet": True},
+    "latency": {
+        "batch_size": 1,
+        "half_width": 0.03,
+        "most_seconds": 10.0,
+        "threads": 1,
+        "quiet": True,
+        "deployed": False,  # as it is shipped; see deployed.py
+    },
     "flops": {"batch_size": 1},
     "parameters": {},
     "peak_memory": {"batch_size": 1},
@@ -40,6 +48,11 @@ def check(cost: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("batch_size", "threads"):
         if name in filled and (not isinstance(filled[name], int) or filled[name] < 1):
             raise ConfigError(f"objectives: cost {cost}: {name}: expected 1 or more, got {filled[name]!r}.")
+    for name in ("quiet", "deployed"):
+        if name in filled and not isinstance(filled[name], bool):
+            raise ConfigError(
+                f"objectives: cost {cost}: {name}: expected true or false, got {filled[name]!r}."
+            )
     return filled
 
 
@@ -54,6 +67,10 @@ def measure(
         network: What is measured; left as it is.
         example: A batch of inputs, of which the first is repeated to the batch size.
         reference: What latency is measured by.
+
+    Raises:
+        ConfigError: the reference cannot be deployed, where ``deployed`` asks for it.
+        UserError: the network cannot.
 
     Returns:
         The cost under ``""``, and what else was found, each under a name of its own.
@@ -74,7 +91,9 @@ def _latency(
     torch.set_num_threads(options["threads"])
     quiet = Quiet()
     try:
-        functions = [_forward(one, inputs) for one in (network, reference)]
+        functions = [
+            _forward(one, inputs) for one in _prepared(options["deployed"], network, inputs, reference)
+        ]
         alone = options["threads"] == 1 and not inputs.is_cuda
         with quiet.measuring() if options["quiet"] else contextlib.nullcontext():
             ratio = interleaved_ratio(
@@ -96,9 +115,19 @@ def _latency(
     }
 
 
-def _forward(network: nn.Module, inputs: Tensor) -> Callable[[], object]:
-    network = copy.deepcopy(network).eval()
+def _prepared(
+    as_deployed: bool, network: nn.Module, inputs: Tensor, reference: nn.Module
+) -> tuple[nn.Module, nn.Module]:
+    if not as_deployed:
+        return copy.deepcopy(network).eval(), copy.deepcopy(reference).eval()
+    try:
+        reference = deployed(reference, inputs)
+    except UserError as error:  # so it is for every candidate
+        raise ConfigError(f"objectives: the config's own network: {error}") from error
+    return deployed(network, inputs), reference
 
+
+def _forward(network: nn.Module, inputs: Tensor) -> Callable[[], object]:
     def forward() -> object:
         with torch.inference_mode():
             result = network(inputs)
