@@ -24,9 +24,10 @@ from fulmen import write_artifact
 from fulmen_split_parallel import DebianPackages, DegreeCorrectedSBM, RecursiveMatrix
 from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.graph.sources import GraphSource
-from fulmen_split_parallel.partition.make import SAMPLERS, partition_from
+from fulmen_split_parallel.partition.make import partition_from
 from fulmen_split_parallel.partition.presampling import presample
 from fulmen_split_parallel.planning.steps import data_parallel_work, split_work
+from fulmen_split_parallel.sampling.samplers import SAMPLERS
 from fulmen_split_parallel.sampling.seeds import seed_batches
 
 RESULTS = Path(__file__).parent / "results" / "split_parallel_redundancy.json"

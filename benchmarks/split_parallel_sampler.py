@@ -39,9 +39,8 @@ from fulmen_split_parallel import DegreeCorrectedSBM, RecursiveMatrix
 from fulmen_split_parallel.graph.folder import load_graph, save_graph
 from fulmen_split_parallel.sampling.allocator import keep_freed_memory
 from fulmen_split_parallel.sampling.feature_rows import FeatureRows
-from fulmen_split_parallel.sampling.labor import LaborSampler
 from fulmen_split_parallel.sampling.mini_batch import sample_blocks
-from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
+from fulmen_split_parallel.sampling.samplers import SAMPLERS
 
 RESULTS = Path(__file__).parent / "results" / "split_parallel_sampler.json"
 BATCH, BATCHES = 1024, 8
@@ -53,7 +52,6 @@ GRAPHS = {
     "rmat 1M": RecursiveMatrix(scale=20, edges_per_vertex=10.0, num_features=1),
 }
 LARGE = ("dc_sbm 1M", "rmat 1M")
-SAMPLERS = {"neighbour": NeighbourSampler, "labor": LaborSampler}
 
 # Reads "sampler fanouts batch" a line, answers "CPU seconds, edges". Runs in DGL's environment.
 DGL = """

@@ -16,7 +16,7 @@ from fulmen_split_parallel import redundancy_charts
 from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.graph_data import GraphData
 from fulmen_split_parallel.partition.errors import PartitionError
-from fulmen_split_parallel.partition.make import METHODS, SAMPLERS, require_options
+from fulmen_split_parallel.partition.make import METHODS, require_options
 from fulmen_split_parallel.planning.errors import PlanError
 from fulmen_split_parallel.planning.network_shape import NetworkShape
 from fulmen_split_parallel.planning.rates import RATES, Rates, require_known
@@ -24,6 +24,7 @@ from fulmen_split_parallel.planning.recommendation import Recommendation, fastes
 from fulmen_split_parallel.planning.steps import StepWork
 from fulmen_split_parallel.planning.table import COLUMNS, layer_rows, table_row
 from fulmen_split_parallel.redundancy_pieces import Bench, count_steps, find_rates, make_partition
+from fulmen_split_parallel.sampling.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     import pandas as pd

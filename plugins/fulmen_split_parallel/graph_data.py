@@ -25,13 +25,11 @@ from fulmen_split_parallel.graph.sources import GraphSource
 from fulmen_split_parallel.graph_cache import default_cache, made_once, open_folder
 from fulmen_split_parallel.loading import GraphLoader
 from fulmen_split_parallel.sampling.allocator import keep_freed_memory
-from fulmen_split_parallel.sampling.labor import LaborSampler
 from fulmen_split_parallel.sampling.mini_batch import require_fanouts
-from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
 from fulmen_split_parallel.sampling.randomness import stream_key
 from fulmen_split_parallel.sampling.sampler import Sampler
+from fulmen_split_parallel.sampling.samplers import SAMPLERS
 
-_SAMPLERS: dict[str, Callable[[Graph, int], Sampler]] = {"neighbour": NeighbourSampler, "labor": LaborSampler}
 _BY_NAME: dict[str, Callable[[], GraphSource]] = {
     "debian": DebianPackages,
     "dc_sbm": DegreeCorrectedSBM,
@@ -117,7 +115,7 @@ class GraphData(LightningDataModule):
                 "expected as many."
             )
         for name, word, words in (
-            ("sampler", sampler, tuple(_SAMPLERS)),
+            ("sampler", sampler, tuple(SAMPLERS)),
             ("predict", predict, ("all", "train", "valid", "test")),
             ("duplicate_edges", duplicate_edges, ("keep", "merge")),
         ):
@@ -175,7 +173,7 @@ class GraphData(LightningDataModule):
 
     def make_sampler(self, graph: Graph) -> Sampler:
         """A sampler of the kind that was asked for, with a state of its own."""
-        return _SAMPLERS[self.sampler_name](graph, self.threads)
+        return SAMPLERS[self.sampler_name](graph, self.threads)
 
     def train_dataloader(self) -> GraphLoader:
         """Return the training mini-batches, in an order and with samples of each epoch's own."""

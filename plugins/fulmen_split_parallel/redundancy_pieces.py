@@ -15,13 +15,14 @@ from fulmen.errors import DataError
 from fulmen_split_parallel.graph.folder import load_graph
 from fulmen_split_parallel.partition.cache import cache_path
 from fulmen_split_parallel.partition.errors import PartitionError
-from fulmen_split_parallel.partition.make import METHODS, SAMPLERS, partition_from
+from fulmen_split_parallel.partition.make import METHODS, partition_from
 from fulmen_split_parallel.partition.partition import load_partition, save_partition
 from fulmen_split_parallel.partition.presampling import Counts, presample
 from fulmen_split_parallel.planning.errors import PlanError
 from fulmen_split_parallel.planning.network_shape import NetworkShape
 from fulmen_split_parallel.planning.probing import measured_rates
 from fulmen_split_parallel.planning.steps import data_parallel_work, split_work
+from fulmen_split_parallel.sampling.samplers import SAMPLERS
 from fulmen_split_parallel.sampling.seeds import seed_batches
 
 

@@ -23,9 +23,9 @@ from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.networks.batch import GraphBatch
 from fulmen_split_parallel.networks.single import batch_of
 from fulmen_split_parallel.networks.stack import Stack, gat, gin, sage
-from fulmen_split_parallel.partition.make import SAMPLERS
 from fulmen_split_parallel.sampling.mini_batch import sample_blocks
 from fulmen_split_parallel.sampling.sampler import Sampler
+from fulmen_split_parallel.sampling.samplers import SAMPLERS
 from fulmen_split_parallel.sampling.seeds import seed_batches
 
 NETWORKS: dict[str, Callable[[], Callable[[int, int, bool], nn.Module]]] = {

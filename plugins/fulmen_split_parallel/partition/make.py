@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,9 @@ from fulmen_split_parallel.partition.partition import MOST_PARTS, Partition, che
 from fulmen_split_parallel.partition.presampling import Counts, Progress, no_progress, presample
 from fulmen_split_parallel.partition.restreaming import restream
 from fulmen_split_parallel.partition.weighted_graph import weighted_graph
-from fulmen_split_parallel.sampling.labor import LaborSampler
-from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
-from fulmen_split_parallel.sampling.sampler import Sampler
+from fulmen_split_parallel.sampling.samplers import SAMPLERS
 
 METHODS = ("restreaming", "metis", "hash")
-SAMPLERS: dict[str, Callable[[Graph], Sampler]] = {"neighbour": NeighbourSampler, "labor": LaborSampler}
 
 
 def partition(

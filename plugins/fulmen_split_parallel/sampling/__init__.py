@@ -6,6 +6,7 @@ sampler.py         what every sampler does
 in_edges.py        what the two have in common
 neighbour.py       so many in-edges of each vertex, without replacement
 labor.py           the same in expectation, over fewer sources
+samplers.py        both, by name
 mini_batch.py      all layers of a mini-batch
 seeds.py           which vertices each mini-batch starts from
 

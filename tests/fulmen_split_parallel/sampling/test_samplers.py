@@ -16,9 +16,9 @@ from fulmen_split_parallel.sampling.labor import LaborSampler
 from fulmen_split_parallel.sampling.mini_batch import sample_blocks
 from fulmen_split_parallel.sampling.neighbour import NeighbourSampler
 from fulmen_split_parallel.sampling.relabelling import HashRelabelling, StampRelabelling, relabelling
+from fulmen_split_parallel.sampling.samplers import SAMPLERS
 from fulmen_split_parallel.sampling.seeds import seed_batches
 
-SAMPLERS = {"neighbour": NeighbourSampler, "labor": LaborSampler}
 both = pytest.mark.parametrize("kind", SAMPLERS)
 
 
