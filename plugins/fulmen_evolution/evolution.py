@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,49 +31,21 @@ from fulmen_evolution.features import PairFeatures, SparseRows
 from fulmen_evolution.goals import Goals
 from fulmen_evolution.individual import Individual, Told, individual_line
 from fulmen_evolution.lattice import Lattice, Places
-from fulmen_evolution.pareto import crowding, improvements, non_dominated, ranks
+from fulmen_evolution.neighbours import Neighbours, Pool
+from fulmen_evolution.pareto import improvements, non_dominated
+from fulmen_evolution.randomness import keyed
+from fulmen_evolution.selection import tournament, worth_of
+from fulmen_evolution.settings import Settings
 from fulmen_evolution.space import Genotype, Space
 from fulmen_evolution.surrogate import LinearSurrogate
+from fulmen_evolution.told_costs import ToldCosts
 
-FLOOR = 0.1  # of the logarithm that the surrogate sees: near the best, differences count as they are
-MARGIN = 0.05  # how far beyond the best seen the surrogate's ideal lies, so that it can believe in better
 EPOCH = 8  # so many asks look at the same drawn neighbours
-ROWS = 1 << 14  # of remembered features; what is forgotten can be made again
 FORMAT = 2
 
 
 class EvolutionError(ValueError):
     """A result or a state does not belong to this evolution: one line."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How an evolution goes about it.
-
-    Attributes:
-        initial: Random individuals at the beginning, or what the space begins with.
-        population: How many the tournaments choose among, without a surrogate.
-        explore: The share of asks that take a random neighbour of the front.
-        crossover: The share of children with two parents, without a surrogate.
-        surrogate: Whether the surrogate chooses.
-        deduplicate: Whether equal individuals are never asked for twice.
-        pool: How many neighbours the surrogate looks at, at most.
-        draws: How many neighbours of a member are drawn for a key without a short list.
-        distant: How many genotypes two changes away from the front are looked at besides. Without them the
-            search ends where no single change is better.
-        retries: How often a child that was known already is made anew.
-    """
-
-    initial: int = 15
-    population: int = 20
-    explore: float = 0.15
-    crossover: float = 0.1
-    surrogate: bool = True
-    deduplicate: bool = True
-    pool: int = 1024
-    draws: int = 8
-    distant: int = 200
-    retries: int = 100
 
 
 class SteadyState:
@@ -102,11 +73,11 @@ class SteadyState:
         self._arrived: list[Told] = []  # not yet in it: with a surrogate it is hardly ever looked at
         self._features = PairFeatures(space.widths)
         self._model = LinearSurrogate(self._features.size, goals.columns)
-        self._costs = np.empty((0, goals.columns))  # of the told, NaN for failures
+        self._costs = ToldCosts(goals.columns, self.settings.initial)
         self._lines: list[str] = []
         self._lattice = Lattice(space, self._features) if Lattice.fits(space) else None
         self._numbers: set[int] = set()  # of what was asked for, on a lattice
-        self._neighbours = _Neighbours(space, self._features, seed, self.settings)
+        self._neighbours = Neighbours(space, self._features, seed, self.settings)
 
     def ask(self) -> Individual | None:
         """Return a new individual, or None if the space has no other that can be found."""
@@ -176,10 +147,10 @@ class SteadyState:
     def _child(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str]:
         parents = self._parents()
         costs = np.array([told.costs for told in parents])
-        worth = _worth(costs, self.goals)
-        first = _tournament(worth, generator)
+        worth = worth_of(costs, self.goals)
+        first = tournament(worth, generator)
         if generator.random() < self.settings.crossover:
-            second = _tournament(worth, generator)
+            second = tournament(worth, generator)
             a, b = parents[first].individual, parents[second].individual
             crossed = self.space.cross(a.genotype, b.genotype, generator)
             if self.space.key(crossed) not in (a.key, b.key):
@@ -193,7 +164,7 @@ class SteadyState:
         for told in self._arrived:
             self._population.append(told)
             if len(self._population) > self.settings.population:
-                worth = _worth(np.array([t.costs for t in self._population]), self.goals)
+                worth = worth_of(np.array([t.costs for t in self._population]), self.goals)
                 self._population.pop(int(np.argmin(worth)))
         self._arrived.clear()
         return self._population
@@ -218,7 +189,7 @@ class SteadyState:
         assert self._lattice
         return self._lattice.genotype(far[place]), (centres[int(owners[place])].individual.id,), origin
 
-    def _near(self, centres: list[Told]) -> _Pool:
+    def _near(self, centres: list[Told]) -> Pool:
         """Return the unknown neighbours of the front, some two changes away."""
         found: dict[str, tuple[int, int, int]] = {}
         self._neighbours.forget()
@@ -229,22 +200,22 @@ class SteadyState:
                 if key not in self._keys and key not in found:
                     found[key] = (row, centre, number)
         entries = np.array(list(found.values()), dtype=np.int64).reshape(-1, 3)
-        return _Pool(entries[:, 0], entries[:, 1:])
+        return Pool(entries[:, 0], entries[:, 1:])
 
-    def _near_on_lattice(self, centres: list[Told]) -> _Pool:
+    def _near_on_lattice(self, centres: list[Told]) -> Pool:
         """Do the same at once; those two changes away are drawn for each ask."""
         assert self._lattice
         self._neighbours.forget()
         around = [self._neighbours.numbered(told.individual, self._lattice) for told in centres]
         if not around:
-            return _Pool(np.empty(0, dtype=np.int64), np.empty((0, 2), dtype=np.int64))
+            return Pool(np.empty(0, dtype=np.int64), np.empty((0, 2), dtype=np.int64))
         numbers, rows = np.concatenate(around, axis=1)
         sizes = [part.shape[1] for part in around]
         centre = np.repeat(np.arange(len(around)), sizes)
         offset = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         first = np.sort(np.unique(numbers, return_index=True)[1])  # each once, in the order of the centres
         kept = first[self._unknown_numbers(numbers[first])]
-        return _Pool(rows[kept], np.stack([centre[kept], offset[kept]], axis=1))
+        return Pool(rows[kept], np.stack([centre[kept], offset[kept]], axis=1))
 
     def _far(self, centres: list[Told], generator: np.random.Generator) -> tuple[Places, Places]:
         """Return unknown genotypes two changes away, on a lattice, and the places of their centres."""
@@ -261,26 +232,19 @@ class SteadyState:
 
     def _choose(self, rows: NDArray[np.int64], far: Places, generator: np.random.Generator) -> int:
         """Return the place of the one that promises most, among near ones and, after them, far ones."""
-        scale = self._scale()
-        warped = np.log(np.maximum(scale.normal(self._costs), 0.0) + FLOOR)
-        worst = np.nanmax(warped, axis=0)
-        warped = np.where(np.isnan(warped), worst, warped)
-        mean, spread = warped.mean(0), warped.std(0) + 1e-9
-        weights = self._model.draw((warped - mean) / spread, generator)
-
-        def believed(products: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.asarray(np.exp(np.clip(products * spread + mean, -50.0, 50.0)) - FLOOR)
-
+        scale = self._costs.scale()
+        warp = self._costs.warp(scale)
+        weights = self._model.draw(warp.targets, generator)
         products = self._neighbours.rows.times(weights, rows)
         if self._lattice and len(far):
             products = np.concatenate([products, self._lattice.times(far, weights)])
-        points = believed(products)
+        points = warp.back(products)
         front = scale.normal(np.array([told.costs for told in self.archive]).reshape(-1, self.goals.columns))
         if self.flying:
             encoded = SparseRows(self._features.size)
             for individual in self.flying.values():
                 encoded.append(self._features.encode(self.space.describe(individual.genotype)))
-            front = np.concatenate([front, believed(encoded.times(weights))])
+            front = np.concatenate([front, warp.back(encoded.times(weights))])
         limits, free = scale.normal(self.goals.limits), self.goals.free
         front = front[(front <= limits).all(1)][:, free]
         front = front[non_dominated(front)]
@@ -297,8 +261,7 @@ class SteadyState:
     def _take_in(self, told: Told) -> None:
         self.told.append(told)
         self._lines.append(told.line())
-        row = np.full(self.goals.columns, np.nan) if told.costs is None else told.costs
-        self._costs = np.concatenate([self._costs, row[None]])
+        self._costs.append(told.costs)
         if told.status != "cancelled" and self.settings.surrogate:
             self._model.add(self._features.encode(self.space.describe(told.individual.genotype)))
         if told.costs is None:
@@ -321,19 +284,12 @@ class SteadyState:
     def _least_infeasible(self) -> list[Told]:
         """Return the individual nearest to the limits, while none is within them."""
         ok = [told for told in self.told if told.costs is not None]
-        scale = self._scale()
+        scale = self._costs.scale()
         excess = [
             np.maximum(scale.normal(t.costs) - scale.normal(self.goals.limits), 0.0).sum()  # type: ignore[arg-type]
             for t in ok
         ]
         return [ok[int(np.argmin(excess))]] if ok else []
-
-    def _scale(self) -> _Scale:
-        good = self._costs[~np.isnan(self._costs[:, 0])]
-        ideal = good.min(0)
-        spread = np.median(good[: self.settings.initial], axis=0) - ideal
-        spread = np.where(spread > 0, spread, 1.0)
-        return _Scale(ideal - MARGIN * spread, (1 + MARGIN) * spread)
 
     # State.
 
@@ -393,123 +349,3 @@ class SteadyState:
         """Never propose again what cannot be evaluated."""
         self._keys.add(key)
         self._refused.append(key)
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """Unknown neighbours of the front.
-
-    Attributes:
-        rows: Of their features, int64, shape (n,).
-        whose: The place of each one's centre, and its number among what lies around that, shape (n, 2).
-    """
-
-    rows: NDArray[np.int64]
-    whose: NDArray[np.int64]
-
-    def only(self, places: NDArray[np.int64]) -> _Pool:
-        """Return some of them."""
-        return _Pool(self.rows[places], self.whose[places])
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """Costs in units of the way from the best seen to the median of the first random ones."""
-
-    ideal: NDArray[np.float64]
-    spread: NDArray[np.float64]
-
-    def normal(self, costs: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (costs - self.ideal) / self.spread
-
-
-class _Neighbours:
-    """What lies around individuals, with its features, made once."""
-
-    def __init__(self, space: Space, features: PairFeatures, seed: int, settings: Settings) -> None:
-        self._space, self._features, self._seed, self._settings = space, features, seed, settings
-        self.rows = SparseRows(features.size)
-        self._row_of: dict[str, int] = {}
-        self._known: dict[tuple[int, int], list[tuple[str, int, Genotype]]] = {}
-        self._numbered: dict[int, NDArray[np.int64]] = {}
-        self._middles: dict[int, Places] = {}
-        self._last: dict[int, list[tuple[str, int, Genotype]]] = {}
-
-    def forget(self) -> None:
-        """Free the memory once there is much; whatever is asked for again is made again, the same."""
-        if self.rows.count > ROWS:
-            self.rows = SparseRows(self._features.size)
-            self._row_of.clear()
-            self._known.clear()
-            self._numbered.clear()
-
-    def of(self, individual: Individual, epoch: int, distant: int) -> list[tuple[str, int, Genotype]]:
-        """Return key, row and genotype of each: one change away, and so many of this epoch two away."""
-        around = self._near(individual, epoch) + self._distant(individual, epoch, distant)
-        self._last[individual.id] = around
-        return around
-
-    def numbered(self, individual: Individual, lattice: Lattice) -> NDArray[np.int64]:
-        """Return the numbers on a lattice, and the rows, of those one change away: shape (2, n)."""
-        if individual.id not in self._numbered:
-            around = self._last[individual.id] = self._near(individual, 0)
-            numbers = [int(lattice.numbers(lattice.places(genotype))) for _, _, genotype in around]
-            self._numbered[individual.id] = np.array([numbers, [row for _, row, _ in around]], dtype=np.int64)
-        return self._numbered[individual.id]
-
-    def genotype(self, individual: Individual, number: int) -> Genotype:
-        """Return one of those that were returned last."""
-        return self._last[individual.id][number][2]
-
-    def middle(self, individual: Individual, lattice: Lattice) -> Places:
-        """Return the places of an individual's own values."""
-        if individual.id not in self._middles:
-            self._middles[individual.id] = lattice.places(individual.genotype)
-        return self._middles[individual.id]
-
-    def _near(self, individual: Individual, epoch: int) -> list[tuple[str, int, Genotype]]:
-        where = (individual.id, -1 if self._space.listed else epoch)
-        if where not in self._known:
-            generator = keyed(self._seed, "near", individual.id, 1 + where[1])
-            near = self._space.neighbours(individual.genotype, generator, self._settings.draws)
-            self._known[where] = [self._entry(genotype) for genotype in near]
-        return self._known[where]
-
-    def _distant(self, individual: Individual, epoch: int, count: int) -> list[tuple[str, int, Genotype]]:
-        known = self._known.setdefault((~individual.id, epoch), [])
-        for number in range(len(known), count):
-            generator = keyed(self._seed, "distant", individual.id, epoch, number)
-            known.append(self._entry(self._space.mutate(individual.genotype, generator, changes=2)))
-        return known[:count]
-
-    def _entry(self, genotype: Genotype) -> tuple[str, int, Genotype]:
-        key = self._space.key(genotype)
-        if key not in self._row_of:
-            self._row_of[key] = self.rows.append(self._features.encode(self._space.describe(genotype)))
-        return key, self._row_of[key], genotype
-
-
-def keyed(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
-    """Return the random stream of one thing, whatever was drawn before."""
-    entropy = [seed, int.from_bytes(purpose.encode(), "little"), *numbers]
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
-
-
-def _worth(costs: NDArray[np.float64], goals: Goals) -> NDArray[np.int64]:
-    """Return an order of individuals, the best with the greatest number: feasible, rank, crowding."""
-    excess = np.maximum(costs - goals.limits, 0.0).sum(1)
-    free = costs[:, goals.free]
-    rank = ranks(free)
-    alone = np.empty(len(costs))
-    for front in range(int(rank.max(initial=0)) + 1):
-        where = np.flatnonzero(rank == front)
-        alone[where] = crowding(free[where])
-    order = np.lexsort((-alone, rank, excess))  # the last key counts first
-    worth = np.empty(len(costs), dtype=np.int64)
-    worth[order] = np.arange(len(costs))[::-1]
-    return worth
-
-
-def _tournament(worth: NDArray[np.int64], generator: np.random.Generator) -> int:
-    first, second = generator.integers(len(worth), size=2).tolist()
-    return int(first if worth[first] >= worth[second] else second)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 Sparse = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -106,7 +107,7 @@ class SparseRows:
     def __init__(self, size: int) -> None:
         self.size = size
         self.count = 0
-        self._places = np.zeros((16, 8), dtype=np.int64)
+        self._places = np.zeros((16, 8), dtype=np.int32)  # as scipy multiplies fastest
         self._values = np.zeros((16, 8))
 
     def append(self, row: Sparse) -> int:
@@ -136,13 +137,11 @@ class SparseRows:
 
     def transposed_times(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the product of the transposed rows with values of shape (count, m): shape (size, m)."""
-        places = self._places[: self.count].ravel()
-        weights = self._values[: self.count]
-        columns = [
-            np.bincount(places, (weights * column[:, None]).ravel(), minlength=self.size)
-            for column in values.T
-        ]
-        return np.stack(columns, axis=1)
+        width = self._places.shape[1]
+        starts = np.arange(0, self.count * width + 1, width, dtype=np.int32)
+        places, weights = self._places[: self.count].ravel(), self._values[: self.count].ravel()
+        transposed = sparse.csc_array((weights, places, starts), shape=(self.size, self.count))
+        return np.asarray(transposed @ values)
 
     def row(self, number: int) -> Sparse:
         """Return a row."""

@@ -10,9 +10,11 @@ import numpy as np
 import fulmen
 from fulmen.errors import ConfigError
 from fulmen_evolution.domains import SpaceError
-from fulmen_evolution.evolution import EvolutionError, Settings, SteadyState, keyed
+from fulmen_evolution.evolution import EvolutionError, SteadyState
 from fulmen_evolution.goals import GoalError, Goals, parse_goals
 from fulmen_evolution.individual import Told
+from fulmen_evolution.randomness import keyed
+from fulmen_evolution.settings import Settings
 from fulmen_evolution.space import Space, parse_space
 from fulmen_evolution.structure import Structure
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import blas
 
 from fulmen_evolution.features import Sparse, SparseRows
 
@@ -38,7 +39,6 @@ class LinearSurrogate:
         self._chosen_at = 0
         self._planned: tuple[int, list[float]] | None = None
         self._inverses: dict[float, Floats] = {}
-        self._buffer = np.empty((size, size))
 
     def state(self) -> dict[str, Any]:
         """Return when lambda was chosen last, and what it was: rows are the caller's to keep."""
@@ -57,8 +57,8 @@ class LinearSurrogate:
             # Sherman and Morrison (1950).
             change = values @ inverse[places]
             scale = 1.0 + float(values @ change[places])
-            np.multiply.outer(change, change / scale, out=self._buffer)
-            inverse -= self._buffer
+            # In place: scipy takes columns to be contiguous, and the inverse is symmetric.
+            blas.dger(-1.0 / scale, change, change, a=inverse.T, overwrite_a=True)
         if self._planned and self._planned[0] == self.rows.count:
             self._invert(self._planned[1])
             self._planned = None
@@ -76,19 +76,22 @@ class LinearSurrogate:
         if not self._inverses or self.rows.count >= GROWTH * self._chosen_at:
             self._choose(targets)
         count, size = self.rows.count, self.rows.size
-        projected = self.rows.transposed_times(targets)
-        noise = generator.standard_normal((count, targets.shape[1]))
-        prior = generator.standard_normal((size, targets.shape[1]))
-        shaken = self.rows.transposed_times(noise)
-        drawn = np.empty((size, targets.shape[1]))
-        for number, strength in enumerate(self.lambdas):
-            inverse = self._inverses[strength]
-            b = projected[:, number]
-            # Mean and covariance are the posterior's (Papandreou and Yuille, NIPS 2010). Both at once:
+        objectives = targets.shape[1]
+        noise = generator.standard_normal((count, objectives))
+        prior = generator.standard_normal((size, objectives))
+        products = self.rows.transposed_times(np.concatenate([targets, noise], axis=1))
+        projected, shaken = products[:, :objectives], products[:, objectives:]
+        drawn = np.empty((size, objectives))
+        for strength, inverse in self._inverses.items():
+            mine = [number for number, own in enumerate(self.lambdas) if own == strength]
+            b = projected[:, mine]
+            # Mean and covariance are the posterior's (Papandreou and Yuille, NIPS 2010). All at once:
             # reading the inverse is what takes the time.
-            around = np.sqrt(strength) * shaken[:, number] + strength * prior[:, number]
-            mean, deviation = (inverse @ np.stack([b, around], axis=1)).T
-            drawn[:, number] = mean + _tau(targets[:, number], float(b @ mean), strength) * deviation
+            around = np.sqrt(strength) * shaken[:, mine] + strength * prior[:, mine]
+            mean, deviation = np.hsplit(inverse @ np.concatenate([b, around], axis=1), 2)
+            for place, number in enumerate(mine):
+                tau = _tau(targets[:, number], float(b[:, place] @ mean[:, place]), strength)
+                drawn[:, number] = mean[:, place] + tau * deviation[:, place]
         return drawn
 
     def _choose(self, targets: Floats) -> None:

@@ -1,0 +1,87 @@
+"""The costs of what was told, as the surrogate sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+FLOOR = 0.1  # of the logarithm that the surrogate sees: near the best, differences count as they are
+MARGIN = 0.05  # how far beyond the best seen the surrogate's ideal lies, so that it can believe in better
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Costs in units of the way from the best seen to the median of the first random ones."""
+
+    ideal: Floats
+    spread: Floats
+
+    def normal(self, costs: Floats) -> Floats:
+        """Return costs on this scale: 0 is the ideal, 1 the median of the first."""
+        return (costs - self.ideal) / self.spread
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Logarithms of costs on a scale, with mean 0 and variance about 1.
+
+    Attributes:
+        targets: Of all that was told, failures being as bad as the worst: shape (told, columns).
+        mean: Of the logarithms, shape (columns,).
+        spread: Their standard deviation, shape (columns,).
+    """
+
+    targets: Floats
+    mean: Floats
+    spread: Floats
+
+    def back(self, products: Floats) -> Floats:
+        """Return the costs, on the scale, that such targets stand for."""
+        return np.asarray(np.exp(np.clip(products * self.spread + self.mean, -50.0, 50.0)) - FLOOR)
+
+
+class ToldCosts:
+    """Costs in the order of telling.
+
+    Args:
+        columns: How many costs an individual has.
+        first: The scale comes from so many good ones.
+    """
+
+    def __init__(self, columns: int, first: int) -> None:
+        self.count = 0
+        self._first = first
+        self._rows = np.empty((16, columns))  # NaN for failures
+        self._good: list[Floats] = []  # the first ones
+        self._best = np.full(columns, np.inf)
+        self._median = np.empty(columns)
+
+    def append(self, costs: Floats | None) -> None:
+        """Take in the costs of one; None: it failed."""
+        if self.count == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        self._rows[self.count] = np.nan if costs is None else costs
+        self.count += 1
+        if costs is None:
+            return
+        self._best = np.minimum(self._best, costs)
+        if len(self._good) < self._first:
+            self._good.append(costs)
+            self._median = np.median(np.array(self._good), axis=0)
+
+    def scale(self) -> Scale:
+        """Return the scale, once there is a good one."""
+        spread = self._median - self._best
+        spread = np.where(spread > 0, spread, 1.0)
+        return Scale(self._best - MARGIN * spread, (1 + MARGIN) * spread)
+
+    def warp(self, scale: Scale) -> Warp:
+        """Return what the surrogate learns from."""
+        warped = np.log(np.maximum(scale.normal(self._rows[: self.count]), 0.0) + FLOOR)
+        warped = np.where(np.isnan(warped), np.fmax.reduce(warped, axis=0), warped)
+        mean, spread = warped.mean(0), warped.std(0) + 1e-9
+        return Warp((warped - mean) / spread, mean, spread)
