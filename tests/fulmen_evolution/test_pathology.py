@@ -11,6 +11,7 @@ import torch
 import yaml
 
 import fulmen
+from fulmen.costs.deployed import deployed
 from fulmen.study import Study
 from fulmen_evolution.patch_data import SyntheticTIL
 from fulmen_evolution.patches import _hue_turn
@@ -102,15 +103,18 @@ def test_a_classic_has_the_parameters_that_are_known_of_it():
 
 
 def test_folding_and_exporting_change_no_score():
-    from pathology_latency import deployed
     from pathology_networks import NETWORKS
 
     images = torch.randn(2, 3, 100, 100, generator=torch.Generator().manual_seed(1))
-    network = NETWORKS["hand_20k"]()
-    network(images)  # in training: the normalisations' averages move
+    for name in ("hand_20k", "resnet10_x0.25", "mobilenet_v2_x0.25"):
+        network = NETWORKS[name]()
+        network(images)  # in training: the normalisations' averages move
 
-    with torch.no_grad():
-        assert (deployed(network, images)() - network.eval()(images)).abs().max() < 1e-5
+        shipped = deployed(network, images)
+
+        assert not any("batch_norm" in str(node.target) for node in shipped.graph.nodes)
+        with torch.no_grad():
+            assert (shipped(images) - network.eval()(images)).abs().max() < 1e-5
 
 
 def test_the_tuned_threshold_is_chosen_on_validation_alone():
