@@ -39,13 +39,13 @@ import numpy as np
 import torch
 
 from fulmen import write_artifact
-from fulmen_attention_granger.analyzer import prepared
 from fulmen_attention_granger.choice import MEMBERS
 from fulmen_attention_granger.estimate import Estimate, EstimateOptions, estimate, reordered
 from fulmen_attention_granger.flags import TOGETHER
 from fulmen_attention_granger.member import run_members
 from fulmen_attention_granger.opponents.capped import run_capped
 from fulmen_attention_granger.paper_training import train_by_protocol
+from fulmen_attention_granger.pieces import prepared
 from fulmen_attention_granger.recordings import RecordingError, Recordings
 from fulmen_attention_granger.scoring import (
     auprc,

@@ -2,14 +2,32 @@
 
 This file is the list of public names; each module is imported when its name is first used.
 
+Recordings:
+
 recordings.py       what every part works on: series, names, the truth where it is known
 reading/            files as recordings, each fault in one line
 systems/            simulated systems whose graph is known
-opponents/          other people's tests on the same arrays, in one form
-scoring.py, score_intervals.py   how right a ranking or a choice of edges is
-forecast_windows.py   windows for a forecaster, which cross no border
+windows.py, forecast_windows.py   what a forecast may look at; windows cross no border
 
-Adapters: data/ (the data modules) and commands.py; plugin.py names them.
+The estimate, which knows neither Lightning nor the rest of fulmen:
+
+network.py, training.py, replay.py   knock-out attention and how it learns
+readouts.py, knockout.py, refit.py, surprises.py   what a trained network says of each pair
+lag_choice.py, choice.py   lags and member, from the data alone
+member.py, packing.py   a piece of the work
+phantoms.py, false_discoveries.py, flags.py   p values, q values, a choice of edges, what looks confounded
+time_varying.py     edges over time
+estimate.py         all of it, from recordings to a graph
+paper_network.py, paper_training.py   the paper's own model and protocol
+
+Beside it:
+
+opponents/          other people's tests on the same arrays, in one form
+scoring.py, score_intervals.py, method_rows.py   how right a ranking or a choice of edges is
+edges.py, graph_charts.py, graph_report.py, comparison.py, model_report.py   what the report shows
+
+Adapters: analyzer.py with pieces.py and memory.py, the models forecaster.py and paper.py on forecaster_base.py,
+data/ (the data modules), commands.py; plugin.py names them.
 """
 
 from __future__ import annotations

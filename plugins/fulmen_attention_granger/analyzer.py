@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict
+from typing import Any, Literal
 
 import numpy as np
 
 import fulmen
 from fulmen.errors import DataError, UserError
-from fulmen_attention_granger import graph_charts
 from fulmen_attention_granger.choice import MEMBERS
-from fulmen_attention_granger.edges import COLUMNS, edge_rows, graphml, tigramite_arrays
-from fulmen_attention_granger.estimate import SCORES, Estimate, EstimateOptions, Run, estimate, reordered
+from fulmen_attention_granger.comparison import compare
+from fulmen_attention_granger.edges import edge_rows, graphml
+from fulmen_attention_granger.estimate import SCORES, EstimateOptions, Run, estimate, reordered
+from fulmen_attention_granger.graph_report import add_time, report_of
 from fulmen_attention_granger.member import run_members
 from fulmen_attention_granger.memory import memory_needed, require_memory
-from fulmen_attention_granger.method_rows import MethodRow, method_row, opponent_row
-from fulmen_attention_granger.opponents.capped import run_capped
+from fulmen_attention_granger.model_report import report_of_model
 from fulmen_attention_granger.opponents.catalog import OPPONENTS
-from fulmen_attention_granger.recordings import RecordingError, Recordings, default_names
-from fulmen_attention_granger.time_varying import smoothed
-from fulmen_attention_granger.windows import canonical_order, standardised
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import torch
+from fulmen_attention_granger.pieces import device_for, prepared, run_piece, share, shared_series
+from fulmen_attention_granger.recordings import Recordings, default_names
 
 OWNER = "attention_granger"
-TEST = "held-out knock-out of the source's history, given the histories of all variables (nonlinear)"
-_MOST_PAIRS_OVER_TIME = 40
 
 
 class AttentionGranger(fulmen.Analyzer):
@@ -127,12 +117,10 @@ class AttentionGranger(fulmen.Analyzer):
         """Estimate the graph of the datamodule's recordings."""
         recordings = _recordings(context.datamodule)
         if hasattr(context.model, "pair_scores"):
-            return _report_of_model(context.model, recordings)
+            return report_of_model(context.model, recordings)
         series = prepared(recordings)
         file = context.run_dir / "series.npz"
-        content = _npz(series[0])
-        fulmen.write_artifact(file, content)
-        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        digest = share(file, series[0])
         setup = (shared_series, (str(file), digest, device_for(context.device)))
 
         def run(items: Sequence[dict[str, Any]], label: str) -> list[Any]:
@@ -175,53 +163,12 @@ class AttentionGranger(fulmen.Analyzer):
         except ValueError as error:
             raise DataError(f"{recordings.source}: {error}") from error
         rows = edge_rows(result, recordings.names)
-        report = _report_of(result, recordings, rows, self.options.q)
+        report = report_of(result, recordings, rows, self.options.q)
         if self.time_varying:
-            _add_time(report, result, recordings, rows)
+            add_time(report, result, recordings, rows)
         if recordings.graph is not None:
-            self._compare(report, result, recordings)
+            compare(report, result, recordings, self.opponents, self.opponent_seconds, self.options.q)
         return report, rows
-
-    def _compare(self, report: fulmen.Report, result: Estimate, recordings: Recordings) -> None:
-        graph = recordings.graph
-        assert graph is not None
-        chosen = None if result.significance is None else result.significance.selected
-        seconds = result.seconds  # of the pieces, wherever and whenever they ran
-        rows: list[MethodRow] = [
-            method_row(OWNER, TEST, result.score, chosen, graph, seconds),
-            method_row(
-                "raw_attention",
-                "cross-attention as it stands",
-                result.scores["attention"],
-                None,
-                graph,
-                seconds,
-            ),
-        ]
-        scores = {OWNER: result.score, "raw_attention": result.scores["attention"]}
-        for name in fulmen.progress(self.opponents, "classical tests"):
-            try:
-                opponent = run_capped(name, recordings.trials, None, self.opponent_seconds)
-            except RecordingError as error:
-                report.findings.append(f"{name} was left out: {error}")
-                continue
-            rows.append(opponent_row(opponent, graph, self.options.q))
-            if opponent.score is not None:
-                scores[name] = opponent.score
-        report.tables["methods"] = _frame([dict(row) for row in rows])
-        mask = ~np.eye(len(graph), dtype=bool)
-        if 0 < int(graph[mask].sum()) < int(mask.sum()):
-            report.figures["curves"] = graph_charts.curves(scores, graph)
-        for row in rows:
-            report.scalars[f"auroc/{row['method']}"] = row["auroc"]
-            report.scalars[f"auprc/{row['method']}"] = row["auprc"]
-        ours = rows[0]
-        report.findings.insert(
-            1,
-            f"Against the truth: AUROC {ours['auroc']:.3f}, AUPRC {ours['auprc']:.3f} off the diagonal; "
-            + "; ".join(f"{row['method']} {row['auroc']:.3f}, {row['auprc']:.3f}" for row in rows[1:])
-            + ".",
-        )
 
 
 def granger_graph(
@@ -259,50 +206,6 @@ def granger_graph(
     return AttentionGranger(**options).of(recordings, seed, device)
 
 
-def prepared(recordings: Recordings) -> tuple[list[np.ndarray], np.ndarray]:
-    """Return the z-scored trials in the order of the variables' own, and that order."""
-    trials = standardised(recordings.trials)
-    order = canonical_order(trials)
-    return [np.ascontiguousarray(trial[:, order]) for trial in trials], order
-
-
-def device_for(device: torch.device) -> str:
-    """Return where networks are trained and read for a Trainer that computes on a device."""
-    return str(device) if device.type == "cuda" else "cpu"
-
-
-@dataclass(frozen=True)
-class Series:
-    """What the pieces of an analysis share: z-scored trials, and the device to work on."""
-
-    trials: list[np.ndarray]
-    device: str
-
-
-def run_piece(series: Series, item: dict[str, Any]) -> list[dict[str, Any]]:
-    """Run one piece of ``context.map``."""
-    return run_members(series.trials, item, series.device)
-
-
-def shared_series(path: str, digest: str, device: str) -> Series:
-    """Return the trials that an analysis left for its pieces, for work on a device.
-
-    Raises:
-        DataError: the file is not the one that the analysis wrote.
-    """
-    content = Path(path).read_bytes()
-    if hashlib.blake2b(content, digest_size=16).hexdigest() != digest:
-        raise DataError(f"{path}: changed since the analysis began; start it anew with --fresh.")
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        return Series([file[f"trial{number}"] for number in range(len(file.files))], device)
-
-
-def _npz(trials: Sequence[np.ndarray]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **{f"trial{number}": trial for number, trial in enumerate(trials)})
-    return buffer.getvalue()
-
-
 def _recordings(datamodule: Any) -> Recordings:
     if datamodule is None:
         raise UserError(
@@ -315,184 +218,6 @@ def _recordings(datamodule: Any) -> Recordings:
             "time_series, spiking_network, ... (`fulmen plugins` lists them)."
         )
     return ask()
-
-
-def _report_of_model(model: Any, recordings: Recordings) -> fulmen.Report:
-    """Read a model that was trained with `fit`."""
-    name = type(model).__name__
-    trials = standardised(recordings.trials)
-    if max(len(trial) for trial in trials) <= model.context:
-        raise DataError(
-            f"{recordings.source}: the longest trial has {max(map(len, trials))} rows; {model.context + 1} "
-            "are needed for one window of the model: record longer."
-        )
-    place = model.device
-    try:
-        scores = model.to(device_for(place)).pair_scores(trials)
-    finally:
-        model.to(place)
-    for score in scores.values():
-        np.fill_diagonal(score, 0.0)
-    ranking = "contribution" if "contribution" in scores else "attention"
-    n = recordings.variables
-    pairs = sorted(
-        ((target, source) for target in range(n) for source in range(n) if target != source),
-        key=lambda pair: -scores[ranking][pair],
-    )
-    rows = [
-        {
-            "source": recordings.names[source],
-            "target": recordings.names[target],
-            **{name: float(score[target, source]) for name, score in scores.items()},
-        }
-        for target, source in pairs
-    ]
-    report = fulmen.Report(
-        title=f"Who drives whom, as {name} has it: {recordings.source}",
-        tables={"edges": _frame(rows)},
-        arrays={"score": scores[ranking], **scores},
-        findings=[
-            f"Pairs ranked by {ranking} of a trained {name}; nothing was tested. Without a model the "
-            "analyzer trains its own beside phantoms and gives p and q values."
-        ],
-    )
-    if recordings.graph is not None:
-        table = [
-            method_row(key, f"{key} of {name}", score, None, recordings.graph, 0.0)
-            for key, score in scores.items()
-        ]
-        report.tables["methods"] = _frame([dict(row) for row in table])
-        report.scalars |= {f"auroc/{row['method']}": row["auroc"] for row in table}
-    return report
-
-
-def _frame(rows: Sequence[dict[str, Any]], columns: Sequence[str] | None = None) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(list(rows), columns=None if columns is None else list(columns))
-
-
-def _report_of(
-    result: Estimate, recordings: Recordings, rows: list[dict[str, Any]], q: float
-) -> fulmen.Report:
-    names, found = recordings.names, result.significance
-    figures = {
-        "matrix": graph_charts.matrices(result, names, recordings.graph),
-        "lags": graph_charts.lags(result, rows, names),
-    }
-    arrays = {
-        "score": result.score,
-        "attention": result.scores["attention"],
-        "lag_score": result.lag_score,
-        "effect": result.effect,
-        "residual_correlation": result.residual_correlation,
-        **{f"score_{name}": score for name, score in result.scores.items()},
-        **{f"tigramite_{name}": array for name, array in tigramite_arrays(result).items()},
-    }
-    chosen = [row for row in rows if row["selected"]]
-    scalars = {
-        "variables": float(len(names)),
-        "samples": float(recordings.samples),
-        "missing": float(recordings.missing),
-        "lags": float(result.members.lags),
-        "explained": float(result.explained.mean()),
-    }
-    if found is not None:
-        figures["network"] = graph_charts.network(rows, names)
-        figures["phantoms"] = graph_charts.phantoms(result)
-        arrays |= {"p_value": found.p_values, "q_value": found.q_values, "selected": found.selected}
-        scalars |= {
-            "selected": float(len(chosen)),
-            "flagged": float(sum(bool(row["flag"]) for row in chosen)),
-        }
-    return fulmen.Report(
-        title=f"Who drives whom: {recordings.source}",
-        scalars=scalars,
-        tables={"edges": _frame(rows, COLUMNS), "choices": _choices(result)},
-        figures=figures,
-        arrays=arrays,
-        findings=_findings(result, recordings, rows, chosen, q),
-    )
-
-
-def _choices(result: Estimate) -> pd.DataFrame:
-    rows = [
-        {"choice": "member", "value": name, "held_out_loss": loss} for name, loss in result.losses.items()
-    ]
-    if result.lag_choice is not None:
-        rows += [
-            {"choice": "lags", "value": str(lags), "held_out_loss": loss}
-            for lags, loss in enumerate(result.lag_choice.losses, start=1)
-        ]
-    return _frame(rows, ("choice", "value", "held_out_loss"))
-
-
-def _findings(
-    result: Estimate,
-    recordings: Recordings,
-    rows: list[dict[str, Any]],
-    chosen: list[dict[str, Any]],
-    q: float,
-) -> list[str]:
-    pairs = len(rows)
-    best = ", ".join(f"{row['source']} to {row['target']}" for row in (chosen or rows)[:5])
-    if result.significance is None:
-        findings = [f"{pairs} pairs ranked, without a test; highest: {best}."]
-    elif chosen:
-        findings = [
-            f"{len(chosen)} of {pairs} pairs selected; at most {q:.0%} of them are expected to be false. "
-            f"Strongest: {best}."
-        ]
-    else:
-        findings = [
-            f"Nothing found: none of {pairs} pairs stands out against phantom sources at q = {q:g}. The "
-            "ranking below is then mostly chance."
-        ]
-    flagged = [row for row in chosen if row["flag"]]
-    if flagged:
-        first = ", ".join(f"{row['source']} to {row['target']} ({row['flag']})" for row in flagged[:3])
-        findings.append(
-            f"{len(flagged)} selected pairs are flagged: something that was not recorded may drive both "
-            f"({first}). No test of forecasts can settle that."
-        )
-    nonlinear, variance = result.members.nonlinear, result.members.variance
-    kind = "nonlinear" if nonlinear else "linear"
-    findings.append(
-        f"Forecasts: {kind}{' with a variance head' if variance else ''}, {result.members.lags} lags, "
-        f"held-out R2 {result.explained.mean():.2f} (worst {result.explained.min():.2f})."
-    )
-    if variance and result.explained.min() < 0:
-        findings.append(
-            "A variance head leaves samples of high variance (spikes) to themselves: R2 says little about "
-            "such a graph, the likelihood decides."
-        )
-    if recordings.missing:
-        findings.append(f"{recordings.missing:.1%} of the values are missing and were masked.")
-    findings.append(
-        "An edge says that the source's past helps to forecast the target beyond all other recorded pasts; "
-        "causes that were not recorded, or act within one sampling step, can look the same."
-    )
-    return findings
-
-
-def _add_time(
-    report: fulmen.Report, result: Estimate, recordings: Recordings, rows: list[dict[str, Any]]
-) -> None:
-    series = smoothed(result.blocks, result.rows, result.null_blocks)
-    index = {name: place for place, name in enumerate(recordings.names)}
-    shown = [row for row in rows if row["selected"]] or rows
-    shown = shown[:_MOST_PAIRS_OVER_TIME]
-    pairs = [(index[row["target"]], index[row["source"]]) for row in shown]
-    report.arrays["strength_over_time"] = series.strength
-    report.arrays["middle_rows"] = series.middles
-    if series.envelope is not None:
-        report.arrays["envelope_over_time"] = series.envelope
-    report.figures["over_time"] = graph_charts.over_time(
-        np.stack([series.strength[:, target, source] for target, source in pairs], 1),
-        series.envelope,
-        [f"{row['source']} to {row['target']}" for row in shown],
-        series.middles,
-    )
 
 
 def _require(**options: tuple[bool, Any, str]) -> None:

@@ -1,0 +1,149 @@
+"""The report of an estimated graph: tables, arrays, figures, and what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import fulmen
+from fulmen_attention_granger import graph_charts
+from fulmen_attention_granger.edges import COLUMNS, tigramite_arrays
+from fulmen_attention_granger.estimate import Estimate
+from fulmen_attention_granger.recordings import Recordings
+from fulmen_attention_granger.time_varying import smoothed
+
+MOST_PAIRS_OVER_TIME = 40
+
+
+def report_of(
+    result: Estimate, recordings: Recordings, rows: list[dict[str, Any]], q: float
+) -> fulmen.Report:
+    """Return the report of an estimate.
+
+    Args:
+        result: Of the recordings.
+        recordings: With names, and the truth where it is known.
+        rows: Of the table `edges`.
+        q: False discoveries that were tolerated.
+    """
+    names, found = recordings.names, result.significance
+    figures = {
+        "matrix": graph_charts.matrices(result, names, recordings.graph),
+        "lags": graph_charts.lags(result, rows, names),
+    }
+    arrays = {
+        "score": result.score,
+        "attention": result.scores["attention"],
+        "lag_score": result.lag_score,
+        "effect": result.effect,
+        "residual_correlation": result.residual_correlation,
+        **{f"score_{name}": score for name, score in result.scores.items()},
+        **{f"tigramite_{name}": array for name, array in tigramite_arrays(result).items()},
+    }
+    chosen = [row for row in rows if row["selected"]]
+    scalars = {
+        "variables": float(len(names)),
+        "samples": float(recordings.samples),
+        "missing": float(recordings.missing),
+        "lags": float(result.members.lags),
+        "explained": float(result.explained.mean()),
+    }
+    if found is not None:
+        figures["network"] = graph_charts.network(rows, names)
+        figures["phantoms"] = graph_charts.phantoms(result)
+        arrays |= {"p_value": found.p_values, "q_value": found.q_values, "selected": found.selected}
+        scalars |= {
+            "selected": float(len(chosen)),
+            "flagged": float(sum(bool(row["flag"]) for row in chosen)),
+        }
+    return fulmen.Report(
+        title=f"Who drives whom: {recordings.source}",
+        scalars=scalars,
+        tables={"edges": pd.DataFrame(rows, columns=list(COLUMNS)), "choices": _choices(result)},
+        figures=figures,
+        arrays=arrays,
+        findings=_findings(result, recordings, rows, chosen, q),
+    )
+
+
+def _choices(result: Estimate) -> pd.DataFrame:
+    rows = [
+        {"choice": "member", "value": name, "held_out_loss": loss} for name, loss in result.losses.items()
+    ]
+    if result.lag_choice is not None:
+        rows += [
+            {"choice": "lags", "value": str(lags), "held_out_loss": loss}
+            for lags, loss in enumerate(result.lag_choice.losses, start=1)
+        ]
+    return pd.DataFrame(rows, columns=["choice", "value", "held_out_loss"])
+
+
+def _findings(
+    result: Estimate,
+    recordings: Recordings,
+    rows: list[dict[str, Any]],
+    chosen: list[dict[str, Any]],
+    q: float,
+) -> list[str]:
+    pairs = len(rows)
+    best = ", ".join(f"{row['source']} to {row['target']}" for row in (chosen or rows)[:5])
+    if result.significance is None:
+        findings = [f"{pairs} pairs ranked, without a test; highest: {best}."]
+    elif chosen:
+        findings = [
+            f"{len(chosen)} of {pairs} pairs selected; at most {q:.0%} of them are expected to be false. "
+            f"Strongest: {best}."
+        ]
+    else:
+        findings = [
+            f"Nothing found: none of {pairs} pairs stands out against phantom sources at q = {q:g}. The "
+            "ranking below is then mostly chance."
+        ]
+    flagged = [row for row in chosen if row["flag"]]
+    if flagged:
+        first = ", ".join(f"{row['source']} to {row['target']} ({row['flag']})" for row in flagged[:3])
+        findings.append(
+            f"{len(flagged)} selected pairs are flagged: something that was not recorded may drive both "
+            f"({first}). No test of forecasts can settle that."
+        )
+    nonlinear, variance = result.members.nonlinear, result.members.variance
+    kind = "nonlinear" if nonlinear else "linear"
+    findings.append(
+        f"Forecasts: {kind}{' with a variance head' if variance else ''}, {result.members.lags} lags, "
+        f"held-out R2 {result.explained.mean():.2f} (worst {result.explained.min():.2f})."
+    )
+    if variance and result.explained.min() < 0:
+        findings.append(
+            "A variance head leaves samples of high variance (spikes) to themselves: R2 says little about "
+            "such a graph, the likelihood decides."
+        )
+    if recordings.missing:
+        findings.append(f"{recordings.missing:.1%} of the values are missing and were masked.")
+    findings.append(
+        "An edge says that the source's past helps to forecast the target beyond all other recorded pasts; "
+        "causes that were not recorded, or act within one sampling step, can look the same."
+    )
+    return findings
+
+
+def add_time(
+    report: fulmen.Report, result: Estimate, recordings: Recordings, rows: list[dict[str, Any]]
+) -> None:
+    """Add how strong the selected pairs, or the highest ranked, are over time."""
+    series = smoothed(result.blocks, result.rows, result.null_blocks)
+    index = {name: place for place, name in enumerate(recordings.names)}
+    shown = [row for row in rows if row["selected"]] or rows
+    shown = shown[:MOST_PAIRS_OVER_TIME]
+    pairs = [(index[row["target"]], index[row["source"]]) for row in shown]
+    report.arrays["strength_over_time"] = series.strength
+    report.arrays["middle_rows"] = series.middles
+    if series.envelope is not None:
+        report.arrays["envelope_over_time"] = series.envelope
+    report.figures["over_time"] = graph_charts.over_time(
+        np.stack([series.strength[:, target, source] for target, source in pairs], 1),
+        series.envelope,
+        [f"{row['source']} to {row['target']}" for row in shown],
+        series.middles,
+    )
