@@ -7,7 +7,8 @@ import hashlib
 import inspect
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
@@ -185,7 +186,6 @@ class Runner(Trainer):
         for objective in parsed:
             _require_source(objective)
         engine = engine or ProcessesEngine()
-        seed = int(os.environ.get("PL_GLOBAL_SEED", 0))
         template = {key: value for key, value in config.items() if key in TEMPLATE_KEYS and value is not None}
         identity = {
             **config,
@@ -193,76 +193,51 @@ class Runner(Trainer):
             "objectives": [dataclasses.asdict(objective) for objective in parsed],
             "fidelity": dataclasses.asdict(fidelity),
         }
-        digest = digest_of(identity)
+        begin = partial(
+            Session,
+            config=template,
+            searcher=searcher,
+            engine=engine,
+            objectives=parsed,
+            budget=budget,
+            fidelity=fidelity,
+            final=final,
+            seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),
+            checkpoints_mb=checkpoints_mb,
+        )
         try:
             if dry_run:
-                with tempfile.TemporaryDirectory() as folder:
-                    session = Session(
-                        Path(folder),
-                        template,
-                        searcher,
-                        engine,
-                        parsed,
-                        budget,
-                        fidelity,
-                        final,
-                        seed,
-                        quiet=True,
-                    )
-                    lines = estimate(session)
-                for line in lines:
-                    print(line)  # noqa: T201
-                return Report(title="dry run", findings=lines)
-            directory = open_run(
-                "search",
-                identity,
-                run,
-                fresh,
-                shown=redact({**identity, "versions": versions()}),
-                extend=True,
-            )
+                return _estimated(begin)
+            shown = redact({**identity, "versions": versions()})
+            directory = open_run("search", identity, run, fresh, shown=shown, extend=True)
             engine.output = directory.path.absolute() / "workers"
             try:
-                with directory.logging(), Study.open(directory.path, digest) as study:
-                    loggers = self._loggers_of(directory)
-                    growing = FrontLogger(loggers)
-                    session = Session(
-                        directory.path,
-                        template,
-                        searcher,
-                        engine,
-                        parsed,
-                        budget,
-                        fidelity,
-                        final,
-                        seed,
-                        checkpoints_mb,
-                        growing,
-                        quiet,
-                        growing.candidates,
-                    )
-                    try:
-                        report, finished = session.run(study)
-                    except Terminated as terminated:
-                        raise SIGTERMException from terminated
-                    except UserError:
-                        if not study.told():
-                            directory.forget()
-                        raise
-                deliver(
-                    report,
-                    directory.path,
-                    name="search",
-                    loggers=loggers,
-                    provenance={**identity, "versions": versions()},
-                    quiet=quiet,
-                )
-                if finished:
-                    directory.finish()
+                return self._searched(begin, directory, identity, quiet)
             finally:
                 directory.close()
         finally:
             engine.close()
+
+    def _searched(
+        self, begin: Callable[..., Session], directory: RunDirectory, identity: dict[str, Any], quiet: bool
+    ) -> Report:
+        """Search in a run's folder, and deliver the report."""
+        with directory.logging(), Study.open(directory.path, digest_of(identity)) as study:
+            loggers = self._loggers_of(directory)
+            growing = FrontLogger(loggers)
+            session = begin(directory.path, on_front=growing, quiet=quiet, on_end=growing.candidates)
+            try:
+                report, finished = session.run(study)
+            except Terminated as terminated:
+                raise SIGTERMException from terminated
+            except UserError:
+                if not study.told():
+                    directory.forget()
+                raise
+        provenance = {**identity, "versions": versions()}
+        deliver(report, directory.path, name="search", loggers=loggers, provenance=provenance, quiet=quiet)
+        if finished:
+            directory.finish()
         return report
 
     def examine(
@@ -328,6 +303,15 @@ class Runner(Trainer):
             checkpoint=checkpoint,
             mapper=KeptMap(engine, directory.path / "pieces"),
         )
+
+
+def _estimated(begin: Callable[..., Session]) -> Report:
+    """Print what a search would cost, by two candidates that are not kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        lines = estimate(begin(Path(folder), quiet=True))
+    for line in lines:
+        print(line)  # noqa: T201
+    return Report(title="dry run", findings=lines)
 
 
 def _require_source(objective: Objective) -> None:

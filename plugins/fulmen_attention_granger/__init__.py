@@ -26,8 +26,8 @@ opponents/          other people's tests on the same arrays, in one form
 scoring.py, score_intervals.py, method_rows.py   how right a ranking or a choice of edges is
 edges.py, graph_charts.py, graph_report.py, comparison.py, model_report.py   what the report shows
 
-Adapters: analyzer.py with pieces.py and memory.py, the models forecaster.py and paper.py on forecaster_base.py,
-data/ (the data modules), commands.py; plugin.py names them.
+Adapters: analyzer.py with pieces.py and memory.py, the models forecaster.py and paper.py on
+forecaster_base.py, data/ (the data modules), commands.py; plugin.py names them.
 """
 
 from __future__ import annotations
