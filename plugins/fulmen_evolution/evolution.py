@@ -41,6 +41,7 @@ from fulmen_evolution.surrogate import LinearSurrogate
 from fulmen_evolution.told_costs import ToldCosts
 
 EPOCH = 8  # so many asks look at the same drawn neighbours
+CROWD = 64  # members of a front; of larger ones, other members are looked around in each epoch
 FORMAT = 2
 
 
@@ -190,12 +191,18 @@ class SteadyState:
         return self._lattice.genotype(far[place]), (centres[int(owners[place])].individual.id,), origin
 
     def _near(self, centres: list[Told]) -> Pool:
-        """Return the unknown neighbours of the front, some two changes away."""
+        """Return unknown neighbours of the front, some two changes away: of all of it, or of enough of it."""
         found: dict[str, tuple[int, int, int]] = {}
         self._neighbours.forget()
+        epoch = self.asked // EPOCH
         distant = -(-self.settings.distant // max(len(centres), 1))
-        for centre, told in enumerate(centres):
-            around = self._neighbours.of(told.individual, self.asked // EPOCH, distant)
+        order = range(len(centres))
+        if len(centres) > CROWD:
+            order = self._generator("centres", epoch).permutation(len(centres)).tolist()
+        for centre in order:
+            if len(found) >= self.settings.pool:
+                break
+            around = self._neighbours.of(centres[centre].individual, epoch, distant)
             for number, (key, row, _) in enumerate(around):
                 if key not in self._keys and key not in found:
                     found[key] = (row, centre, number)

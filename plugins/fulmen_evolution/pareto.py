@@ -139,14 +139,24 @@ def improvements(points: Floats, front: Floats, reference: Floats, generator: np
 
 
 def _plane_improvements(points: Floats, front: Floats, reference: Floats) -> Floats:
-    """Sum over the strips between the front's first costs: each is free below a known height."""
+    """Sum over the strips between the front's first costs: each is free below a known height.
+
+    The strips that count for a point are neighbours: from the one it stands in to the last that is higher.
+    All but the first count with their whole width, so that sums over them are differences of running sums.
+    """
     first, second = front[np.argsort(front[:, 0], kind="stable")].T if len(front) else np.empty((2, 0))
-    left = np.concatenate([[-np.inf], first])
-    right = np.concatenate([first, [reference[0]]])
-    height = np.concatenate([[reference[1]], second])
-    widths = np.maximum(right - np.maximum(points[:, :1], left), 0.0)
-    heights = np.maximum(height - points[:, 1:], 0.0)
-    return np.asarray((widths * heights).sum(1))
+    right = np.append(first, reference[0])
+    height = np.concatenate([[reference[1]], second])  # falls
+    width = np.concatenate([[0.0], np.diff(right)])  # the first one reaches to minus infinity
+    widths, areas = (np.concatenate([[0.0], np.cumsum(part)]) for part in (width, width * height))
+    across, up = points.T
+    begin = np.searchsorted(right, across, side="right")
+    end = np.searchsorted(-height, -up, side="left")
+    inside = begin < end
+    begin, end = np.where(inside, begin, 0), np.where(inside, end, 1)
+    own = (right[begin] - across) * (height[begin] - up)
+    whole = areas[end] - areas[begin + 1] - up * (widths[end] - widths[begin + 1])
+    return np.asarray(np.where(inside, own + whole, 0.0))
 
 
 def _estimated_improvements(
