@@ -12,6 +12,7 @@ import pytest
 import fulmen
 import fulmen_evolution
 from fulmen_evolution import Evolution, Random
+from fulmen_evolution.evolution import CROWD
 from fulmen_evolution.genome import genes_from
 from fulmen_evolution.pareto import non_dominated
 
@@ -90,6 +91,26 @@ def test_a_resumed_search_asks_what_the_uninterrupted_one_asks(make, stop):
 
     assert [*begun, *resumed] == expected
     assert second.state_dict() == whole.state_dict()
+
+
+def wholly_front(overlay):
+    """Nobody dominates anybody."""
+    return fulmen.Evaluation({"accuracy": overlay["x"], "latency": overlay["x"]})
+
+
+def test_around_a_large_front_a_search_looks_at_some_and_resumes_exactly():
+    space = {"x": {"linear": [0.0, 1.0]}, "y": {"linear": [0.0, 1.0]}}
+    whole = Evolution(space, GOALS, seed=3)
+    begun = drive(whole, CROWD + 20, wholly_front)
+    assert len(whole.front()) > CROWD
+    pool = whole.algorithm._near(whole.algorithm.front())
+
+    second = Evolution(space, GOALS, seed=3)
+    second.load_state_dict(json.loads(json.dumps(whole.state_dict())))
+
+    assert whole.algorithm.settings.pool <= len(pool.rows) < 1.1 * whole.algorithm.settings.pool
+    assert len(set(pool.whose[:, 0].tolist())) < len(begun)
+    assert drive(second, 10, wholly_front) == drive(whole, 10, wholly_front)
 
 
 def test_what_was_in_flight_can_be_told_after_resuming():
