@@ -12,6 +12,11 @@ from fulmen.log_lines import shown_lines
 from fulmen.names import near_matches
 from fulmen.targets import load_target
 
+RUN_KEYS = {
+    *("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "ckpt_path", "analyzer"),
+    *("searcher", "objectives", "engine", "budget", "fidelity", "final", "run"),
+}
+
 
 def run(plugin: Plugin, argv: Sequence[str]) -> int:
     """Run a command of a plugin; its typed parameters are the options.
@@ -50,15 +55,27 @@ def _usage(plugin: Plugin) -> str:
 
 def _call(function: Callable[..., Any], options: Sequence[str], program: str) -> Any:
     from jsonargparse import ArgumentParser, auto_cli  # not on the way of the usage: it takes a while
+    from lightning.pytorch import seed_everything
 
     from fulmen.config import short_names
     from fulmen.config.one_line_errors import OneLineErrors
 
     class CommandParser(OneLineErrors, ArgumentParser):
-        """jsonargparse's parser, with errors in one line, which guesses no options from their beginnings."""
+        """jsonargparse's parser, with errors in one line, which guesses no options from their beginnings.
+
+        The config of a run serves, too: what it says of a run and the command has no option for is left out.
+        """
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **{"allow_abbrev": False, **options})
+
+        def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(cfg, dict) and RUN_KEYS & set(cfg):
+                if isinstance(seed := cfg.get("seed_everything"), int) and not isinstance(seed, bool):
+                    seed_everything(seed, verbose=False)
+                own = {action.dest.partition(".")[0] for action in self._actions}
+                cfg = {key: value for key, value in cfg.items() if key in own or key not in RUN_KEYS}
+            return super()._apply_actions(cfg, *args, **kwargs)
 
     short_names.install()
     return auto_cli(function, args=list(options), prog=program, parser_class=CommandParser)

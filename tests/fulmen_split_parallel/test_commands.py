@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 
+from fulmen_split_parallel.graph.folder import load_graph
+from fulmen_split_parallel.partition.cache import cache_path
 from fulmen_split_parallel.partition.partition import load_partition
 
 
@@ -46,6 +49,29 @@ def test_a_file_to_carry_elsewhere_and_maps_of_ones_own(partition, tmp_path):
     assert made.status == measured.status == 0, made.stderr + measured.stderr
     assert load_partition(tmp_path / "p.npz").parts == 2
     assert measured.stdout.count(".npz") >= 2
+
+
+def test_the_config_of_a_run_will_do_and_its_run_finds_the_partition(run_fulmen, small_folder, tmp_path):
+    config = tmp_path / "run.yaml"
+    data = {"path": str(small_folder), "fanouts": [2, 2], "batch_size": 20, "cache": str(tmp_path / "cache")}
+    of_a_run = {
+        "seed_everything": 5,
+        "model": {"class_path": "split_parallel.sage", "init_args": {"in_channels": 4, "num_classes": 3}},
+        "data": {"class_path": "split_parallel.graph", "init_args": data},
+        "trainer": {"devices": 3, "strategy": "split_parallel", "logger": False},
+    }
+    config.write_text(yaml.safe_dump(of_a_run))
+    made = run_fulmen("split_parallel", "partition", "--config", config, "--parts", "3")
+
+    assert made.status == 0, made.stderr
+    (kept,) = (tmp_path / "cache").glob("partition-*.npz")
+    graph = load_graph(small_folder)
+    assert kept == cache_path(tmp_path / "cache", graph, "restreaming", 3, [2, 2], 20, seed=5)
+
+    config.write_text(yaml.safe_dump({**of_a_run, "partz": 3}))
+    refused = run_fulmen("split_parallel", "partition", "--config", config)
+    assert refused.status == 2
+    assert "partz" in refused.stderr
 
 
 @pytest.mark.parametrize(

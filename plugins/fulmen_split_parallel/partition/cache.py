@@ -14,6 +14,8 @@ from fulmen_split_parallel.partition.make import METHODS, partition, recipe_of, 
 from fulmen_split_parallel.partition.partition import Partition, Write, load_partition, save_partition
 from fulmen_split_parallel.partition.presampling import Progress, no_progress
 
+DECIDED_BY = 2  # raised whenever a method decides otherwise than before: what was kept is then made anew
+
 
 def cache_path(
     folder: str | Path,
@@ -29,7 +31,7 @@ def cache_path(
     """Return the file in `folder` for a partition; its name is a key of all that the partition depends on."""
     recipe = recipe_of(method, fanouts, batch_size, presample_epochs, seed, sampler)
     key = hashlib.blake2b(digest_size=8)
-    key.update(json.dumps([graph.fingerprint(), parts, recipe], sort_keys=True).encode())
+    key.update(json.dumps([DECIDED_BY, graph.fingerprint(), parts, recipe], sort_keys=True).encode())
     key.update(np.ascontiguousarray(graph.train_idx, "<i8").tobytes())  # not in the graph's fingerprint
     return Path(folder) / f"partition-{method}-{parts}-{key.hexdigest()}.npz"
 

@@ -7,6 +7,8 @@ import pytest
 from partition_toys import cliques, graph_of
 
 from fulmen import write_artifact
+from fulmen_split_parallel import DegreeCorrectedSBM
+from fulmen_split_parallel.partition import cache
 from fulmen_split_parallel.partition.cache import cache_path, cached_partition
 from fulmen_split_parallel.partition.errors import PartitionError
 from fulmen_split_parallel.partition.make import partition
@@ -67,6 +69,21 @@ def test_whatever_changes_a_partition_changes_its_place(graph, tmp_path):
     paths.append(cache_path(tmp_path, graph_of([(0, 1)], 2, train=[1]), **base))
 
     assert len(set(paths)) == len(paths) == 11
+
+
+def test_a_method_that_decides_otherwise_comes_with_a_new_place(monkeypatch, tmp_path):
+    """Kept partitions of an older method are not taken for the new one's."""
+    source = DegreeCorrectedSBM(num_vertices=2000, num_features=1, communities=10)
+    graph = source.make()
+    owner = partition(graph, "restreaming", 4, [5, 5], 100).owner
+    decided = int(np.bitwise_xor.reduce((owner.astype(np.int64) + 1) * np.arange(1, 2001)))
+
+    assert (decided, cache.DECIDED_BY) == (4812, 2), (
+        "restreaming decides otherwise than before: raise DECIDED_BY in partition/cache.py; write both here"
+    )
+    before = cache_path(tmp_path, graph, "restreaming", 4, [5, 5], 100)
+    monkeypatch.setattr(cache, "DECIDED_BY", cache.DECIDED_BY + 1)
+    assert cache_path(tmp_path, graph, "restreaming", 4, [5, 5], 100) != before
 
 
 def test_the_hottest_rows_of_a_part_come_first(graph):
