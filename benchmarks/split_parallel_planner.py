@@ -8,7 +8,7 @@ For each configuration of benchmarks/results/split_parallel_step.json the planne
 counts three mini-batches and predicts seconds of a step, split over data parallel. A choice is what the
 analyzer would recommend: to split where that is predicted to be faster by more than predictions are good for.
 It is right if the measured ratio is on that side of 1. Bars: within 20 % of the measured ratio, and the right
-choice on at least 10 of 12. Writes benchmarks/results/split_parallel_planner.json.
+choice in all but two. Writes benchmarks/results/split_parallel_planner.json.
 """
 
 from __future__ import annotations
