@@ -22,6 +22,7 @@ from fulmen_split_parallel.graph.graph import Graph
 from fulmen_split_parallel.graph.ogb import OGBNodes
 from fulmen_split_parallel.graph.recursive_matrix import RecursiveMatrix
 from fulmen_split_parallel.graph.sources import GraphSource
+from fulmen_split_parallel.graph.validation import unlabelled
 from fulmen_split_parallel.graph_cache import default_cache, made_once, open_folder
 from fulmen_split_parallel.loading import GraphLoader
 from fulmen_split_parallel.sampling.allocator import keep_freed_memory
@@ -192,8 +193,8 @@ class GraphData(LightningDataModule):
         vertices = self._split("test")
         if (unknown := np.flatnonzero(self.graph.labels[vertices] < 0)).size:
             raise DataError(
-                f"test_idx: vertex {vertices[unknown[0]]} has no label (-1), nor have "
-                f"{len(unknown) - 1} others; expected a label for each: use `predict` for vertices without."
+                f"{unlabelled('test_idx', vertices[unknown])}; expected a label for each: use `predict` for "
+                "vertices without."
             )
         return self._loader("test", vertices, self.eval_fanouts)
 
@@ -206,7 +207,11 @@ class GraphData(LightningDataModule):
     def _split(self, name: str) -> NDArray[np.int64]:
         vertices: NDArray[np.int64] = getattr(self.graph, f"{name}_idx")
         if not len(vertices):
-            raise DataError(f"{name}_idx is empty; expected one vertex at least, to go over.")
+            remedy = "; or leave validation out: --trainer.limit_val_batches 0" if name == "valid" else ""
+            raise DataError(
+                f"{self.source}: {name}_idx is empty; expected one vertex at least, to go over: name "
+                f"some{remedy}."
+            )
         return vertices
 
     def _loader(

@@ -148,7 +148,8 @@ class VertexModel(LightningModule):
         losses = losses.to(torch.promote_types(losses.dtype, torch.float32))
         loss.set_dtype(losses.dtype)
         loss.update(losses)  # of no vertex, perhaps: a rank may have no seed of a mini-batch
-        accuracy.update(scores, labels)
+        if len(labels):  # torchmetrics cannot take none
+            accuracy.update(scores, labels)
         self.log(f"{stage}_loss", loss, on_epoch=True, batch_size=len(labels))
         self.log(f"{stage}_acc", accuracy, on_epoch=True, prog_bar=stage == "val", batch_size=len(labels))
 

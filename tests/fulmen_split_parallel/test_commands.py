@@ -87,6 +87,7 @@ def test_the_config_of_a_run_will_do_and_its_run_finds_the_partition(run_fulmen,
         (["--to", "/proc/here/p.npz"], "but /proc cannot be written to"),
         (["--to", "p.npz", "--methods", "[hash,metis]"], "for 2 methods; expected a .npz file for one"),
         (["--data", "null"], "no data is named"),
+        (["--data.cache", "/proc/nope", "--data.path", "dc_sbm"], "/proc/nope/graphs"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(partition, options, said):

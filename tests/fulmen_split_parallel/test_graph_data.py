@@ -252,9 +252,9 @@ def test_graphs_that_are_not_there_or_lack_what_a_stage_needs_are_refused(make, 
     )
     save_graph(graph, tmp_path / "g", fulmen.write_artifact)
     data = make(path=str(tmp_path / "g"))
-    with pytest.raises(DataError, match="train_idx is empty; expected one vertex at least"):
+    with pytest.raises(DataError, match="g: train_idx is empty; expected one vertex at least"):
         data.train_dataloader()
-    with pytest.raises(DataError, match=r"test_idx: vertex 1 has no label \(-1\), nor have 0 others"):
+    with pytest.raises(DataError, match=r"vertex 1 of test_idx has no label \(-1\); expected a label"):
         data.test_dataloader()
     assert len(list(data.predict_dataloader())) == 1
 

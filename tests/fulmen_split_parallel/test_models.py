@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from lightning.pytorch import Trainer
 
 from fulmen.errors import ConfigError
@@ -172,3 +173,37 @@ def test_the_table_is_the_mean_step_over_all_ranks():
     assert "20   25% from the caches" in table
     assert "5   0.25 x the rows loaded, by shm" in table
     assert "250.0 ms" in table
+
+
+NETWORK = """
+from torch_geometric.nn import GCNConv
+from fulmen_split_parallel.networks import GraphNetwork
+
+class OfGCN(GraphNetwork):
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__([GCNConv(in_channels, num_classes)])
+"""
+
+
+def test_a_network_of_ones_own_that_cannot_be_is_refused_in_one_line(
+    run_fulmen, small_folder, tmp_path, monkeypatch
+):
+    (tmp_path / "refused_network.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = {"class_path": "refused_network.OfGCN", "init_args": {"in_channels": 6, "num_classes": 3}}
+    model = {"network": network, "num_classes": 3}
+    config = {
+        "model": {"class_path": "split_parallel.node_classifier", "init_args": model},
+        "data": {
+            "class_path": "split_parallel.graph",
+            "init_args": {"path": str(small_folder), "fanouts": [3]},
+        },
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+
+    ran = run_fulmen("fit", "--config", tmp_path / "run.yaml")
+
+    assert ran.status == 2
+    assert ran.stderr.startswith("error: GCNConv takes the vertices of one whole graph")
+    assert "DegreeConvolution" in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1

@@ -51,7 +51,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         for folder in missing:
             sync_folder(folder.parent)
     except OSError as error:
-        raise explain(path, error) from error
+        raise explain(path, error, begun=False) from error
     return path
 
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from fulmen import exits
 from fulmen.config import messages
 from fulmen.config.parse_log import parse_log
-from fulmen.errors import FulmenError
+from fulmen.errors import ConfigError, FulmenError
 
 
 class OneLineErrors:
@@ -24,7 +24,11 @@ class OneLineErrors:
         raise AssertionError("unreachable: exit returned")
 
     def instantiate(self: Any, *args: Any, **kwargs: Any) -> Any:
-        """Build the objects; what a component refuses is told in its own words, which jsonargparse wraps."""
+        """Build the objects; what a component refuses is told in its own words, which jsonargparse wraps.
+
+        It refuses by an error of fulmen's, or by one of its own that is a ValueError: a plugin's algorithms
+        know nothing of fulmen. A bare ValueError may be a mistake in its code as well, and is shown in full.
+        """
         try:
             return super().instantiate(*args, **kwargs)  # type: ignore[misc]
         except ValueError as error:
@@ -32,5 +36,14 @@ class OneLineErrors:
             while cause is not None:
                 if isinstance(cause, FulmenError):
                     raise cause from None
+                if _is_of_a_component(cause):
+                    raise ConfigError(str(cause)) from cause
                 cause = cause.__cause__
             raise
+
+
+def _is_of_a_component(error: BaseException) -> bool:
+    """Say whether an error is of a class that a component's author made for what it refuses."""
+    package = type(error).__module__.partition(".")[0]
+    foreign = package not in {*sys.stdlib_module_names, "jsonargparse", "lightning", "torch"}
+    return isinstance(error, ValueError) and foreign and "\n" not in str(error)

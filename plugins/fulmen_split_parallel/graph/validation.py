@@ -51,6 +51,12 @@ def require_valid(graph: Graph, where: str = "graph", features: bool = True) -> 
             )
 
 
+def unlabelled(split: str, vertices: NDArray[np.int64]) -> str:
+    """Say which vertices of a split have no label: the first, and how many more."""
+    others = f", nor have {len(vertices) - 1} more" if len(vertices) > 1 else ""
+    return f"vertex {vertices[0]} of {split} has no label (-1){others}"
+
+
 def _require_types(graph: Graph, where: str) -> None:
     for name, types in _TYPES.items():
         array = getattr(graph, name)
@@ -64,9 +70,11 @@ def _require_types(graph: Graph, where: str) -> None:
             )
         # Compared as they are stored: a big-endian int64 is not what compiled code reads.
         if not any(array.dtype == np.dtype(kind) for kind in types):
+            is_mask = array.dtype == np.dtype(bool)
+            remedy = "numpy.flatnonzero(mask)" if is_mask else f"array.astype('{types[-1]}')"
             raise GraphError(
                 f"{where}: {name} has dtype {array.dtype}; expected {' or '.join(types)}. Convert it with "
-                f"array.astype('{types[-1]}')"
+                + remedy
             )
         if not array.flags.c_contiguous:
             raise GraphError(
@@ -126,10 +134,7 @@ def _require_splits(graph: Graph, where: str) -> None:
         used[name] = counts > 0
         # Labels of test vertices may be hidden: to predict them needs none.
         if name != "test_idx" and (unknown := np.flatnonzero(graph.labels[vertices] < 0)).size:
-            raise GraphError(
-                f"{where}: vertex {vertices[unknown[0]]} of {name} has no label (-1), nor have "
-                f"{len(unknown) - 1} others; expected a label for each"
-            )
+            raise GraphError(f"{where}: {unlabelled(name, vertices[unknown])}; expected a label for each")
     for one, other in combinations(SPLITS, 2):
         if (both := np.flatnonzero(used[one] & used[other])).size:
             raise GraphError(

@@ -119,10 +119,13 @@ BAD = {
     "train_idx, beyond": (at("train_idx", 1, 5), r"train_idx\[1\] is 5; expected a vertex, 0 to 4"),
     "valid_idx, negative": (at("valid_idx", 0, -3), r"valid_idx\[0\] is -3; expected a vertex"),
     "train_idx, twice": (at("train_idx", 1, 2), "train_idx names vertex 2 2 times"),
-    "train_idx, a mask": ({"train_idx": np.ones(5, bool)}, "train_idx has dtype bool; expected int64"),
+    "train_idx, a mask": (
+        {"train_idx": np.ones(5, bool)},
+        r"train_idx has dtype bool; expected int64. Convert it with numpy.flatnonzero\(mask\)",
+    ),
     "train_idx, without label": (
         at("labels", 2, -1),
-        r"vertex 2 of train_idx has no label \(-1\), nor have 0",
+        r"vertex 2 of train_idx has no label \(-1\); expected",
     ),
     "valid_idx, without label": (at("labels", 1, -1), "vertex 1 of valid_idx has no label"),
     "splits, overlapping": (at("test_idx", 0, 0), "train_idx and test_idx share 1 vertices, such as 0"),
