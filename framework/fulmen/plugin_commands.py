@@ -70,10 +70,12 @@ def _call(function: Callable[..., Any], options: Sequence[str], program: str) ->
             super().__init__(*arguments, **{"allow_abbrev": False, **options})
 
         def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(cfg, dict) and RUN_KEYS & set(cfg):
+            own = {action.dest.partition(".")[0] for action in self._actions}
+            if (
+                isinstance(cfg, dict) and "config" in own
+            ):  # the command's parser, not that of a class below it
                 if isinstance(seed := cfg.get("seed_everything"), int) and not isinstance(seed, bool):
                     seed_everything(seed, verbose=False)
-                own = {action.dest.partition(".")[0] for action in self._actions}
                 cfg = {key: value for key, value in cfg.items() if key in own or key not in RUN_KEYS}
             return super()._apply_actions(cfg, *args, **kwargs)
 
