@@ -71,9 +71,7 @@ def _call(function: Callable[..., Any], options: Sequence[str], program: str) ->
 
         def _apply_actions(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
             own = {action.dest.partition(".")[0] for action in self._actions}
-            if (
-                isinstance(cfg, dict) and "config" in own
-            ):  # the command's parser, not that of a class below it
+            if isinstance(cfg, dict) and "config" in own:  # the command, not a class below it
                 if isinstance(seed := cfg.get("seed_everything"), int) and not isinstance(seed, bool):
                     seed_everything(seed, verbose=False)
                 cfg = {key: value for key, value in cfg.items() if key in own or key not in RUN_KEYS}
