@@ -115,7 +115,7 @@ CAUSES = {
     ("strategy", "rank", "how"),
     [
         ("ddp", 1, "raise"),
-        ("ddp", 1, "kill"),
+        pytest.param("ddp", 1, "kill", marks=pytest.mark.long),  # as below, and in split_parallel's tests
         pytest.param("ddp", 1, "stop", marks=pytest.mark.long),
         pytest.param("ddp", 1, "memory", marks=pytest.mark.long),
         ("ddp", 0, "stop"),  # the very process that the user started

@@ -43,7 +43,7 @@ STARTS = {
         "torchrun -m",
         pytest.param("python -m", marks=pytest.mark.long),
         pytest.param("torchrun its file", marks=pytest.mark.long),
-        "torchrun --no-python",
+        pytest.param("torchrun --no-python", marks=pytest.mark.long),
     ],
 )
 def test_a_run_of_two_processes(start, tmp_path):
