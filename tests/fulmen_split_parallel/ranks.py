@@ -120,7 +120,10 @@ TRAININGS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
         folder, ranks, gat(), lambda: split(partitioner="hash", transport="gloo")
     ),
     "plain loss": lambda folder, ranks: train(folder, ranks, sage(PlainLoss), batch_size=37),
-    "accumulated": lambda folder, ranks: train(folder, ranks, sage(norm="batch"), accumulate_grad_batches=2),
+    "accumulated": lambda folder, ranks: train(folder, ranks, sage(), accumulate_grad_batches=2),
+    "accumulated, normalised": lambda folder, ranks: train(
+        folder, ranks, sage(norm="batch"), accumulate_grad_batches=2
+    ),
     "layerwise": lambda folder, ranks: layerwise(folder, ranks, split),
     "bf16": lambda folder, ranks: train(folder, ranks, sage(), precision="bf16-mixed", max_steps=2),
 }
@@ -132,7 +135,7 @@ MORE = {
 # Two ranks cost a start of two processes, and show little that four do not.
 BY_RANKS = {
     2: ["sage", "resumed", "plain loss", "ddp", "layerwise ddp"],
-    4: ["sage", "gat", "plain loss", "accumulated", "layerwise", "bf16", "hybrid"],
+    4: ["sage", "gat", "plain loss", "accumulated", "accumulated, normalised", "layerwise", "bf16", "hybrid"],
 }
 
 
