@@ -39,7 +39,7 @@ import numpy as np
 import torch
 
 from fulmen import write_artifact
-from fulmen_attention_granger.choice import MEMBERS
+from fulmen_attention_granger.choice import MEMBERS, member_name
 from fulmen_attention_granger.estimate import Estimate, EstimateOptions, estimate, reordered
 from fulmen_attention_granger.flags import TOGETHER
 from fulmen_attention_granger.member import run_members
@@ -202,7 +202,11 @@ def run_case(case: Case, seed: int, device: str = "cpu") -> dict[str, Any]:
     result = _estimate(made, case.options, device)
     row["seconds"] = clock() - start
     row["memory_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    row |= {"lags": result.members.lags, "member": _member(result), "losses": result.losses}
+    row |= {
+        "lags": result.members.lags,
+        "member": member_name(result.members.nonlinear, result.members.variance),
+        "losses": result.losses,
+    }
     graph = made.graph
     assert graph is not None
     row["scores"] = {name: _areas(score, graph) for name, score in result.scores.items()}
@@ -242,11 +246,6 @@ def _estimate(made: Recordings, options: EstimateOptions, device: str) -> Estima
         return [kept[repr(item)] for item in items]
 
     return reordered(estimate(trials, run, options), order)
-
-
-def _member(result: Estimate) -> str:
-    asked = (result.members.nonlinear, result.members.variance)
-    return next(name for name, shape in MEMBERS.items() if shape == asked)
 
 
 def _areas(score: np.ndarray, graph: np.ndarray) -> dict[str, float]:

@@ -40,9 +40,8 @@ RANKED = {
     "lorenz96": "lorenz96",
     "henon": "henon",
     "linear var": "linear var",
-    "missing": "missing 30 %",
-    "noise": "noise 50 %",
 }
+BLURRED = {"missing": "missing 30 %", "noise": "noise 50 %"}
 Row = dict[str, Any]
 
 
@@ -161,6 +160,31 @@ def ranked(section: str) -> Callable[[Sequence[Row]], str]:
     return table
 
 
+def blurred(section: str) -> Callable[[Sequence[Row]], str]:
+    """Return the table of a section of recordings that were spoilt, beside the same ones as they were."""
+
+    def table(rows: Sequence[Row]) -> str:
+        whole = {(row["case"], row["seed"]): row for row in rows if row["section"] == "choice"}
+        lines = []
+        for case, mine in by_case(rows, section).items():
+            twins = [whole[case, row["seed"]] for row in mine if (case, row["seed"]) in whole]
+            lines.append(
+                [
+                    case, str(len(mine)), mean_worst(ours(mine)), mean_worst(ours(mine, "auprc")),
+                    mean_worst(ours(twins)), f"{np.mean(ours(mine, score='attention')):.3f}",
+                    " / ".join((theirs(mine, "var_granger"), theirs(mine, "var_granger", "auprc"))),
+                    seconds(mine),
+                ]
+            )  # fmt: skip
+        header = (
+            "system", "runs", "AUROC, mean (worst)", "AUPRC", "AUROC before", "raw attention",
+            "var_granger", "s",
+        )  # fmt: skip
+        return markdown(header, lines)
+
+    return table
+
+
 def choice(rows: Sequence[Row]) -> str:
     """Return what choosing the member costs."""
     lines = []
@@ -192,12 +216,13 @@ def discoveries(rows: Sequence[Row]) -> str:
         flags = "; ".join(
             f"{np.mean([one[key] for one in flagged if one[key] is not None]):.2f} of {label}"
             for key, label in (("confounded", "confounded pairs"), ("edges", "edges"))
+            if flagged
         )
         lines.append(
             [
                 case, str(len(mine)), *_shares([row["discoveries"] for row in mine]),
                 f"{np.mean([row['false_positive_rate'] for row in mine]):.3f}", *_shares(linear),
-                flags if flagged else "",
+                flags,
             ]
         )  # fmt: skip
     header = (
@@ -276,6 +301,15 @@ def _span(counts: Sequence[int]) -> str:
     return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
 
 
+def invariance(rows: Sequence[Row]) -> str:
+    """Return how alike two graphs are, of a recording and of the same with its variables moved about."""
+    lines = [
+        [case, str(len(mine)), f"{min(row['correlation'] for row in mine):.7f}"]
+        for case, mine in by_case(rows, "invariance").items()
+    ]
+    return markdown(("linear VAR, T = 500", "runs", "correlation of the scores, worst"), lines)
+
+
 def cost(rows: Sequence[Row]) -> str:
     """Return time and memory."""
     lines = [
@@ -291,11 +325,13 @@ def cost(rows: Sequence[Row]) -> str:
 TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     "izhikevich": izhikevich,
     **{name: ranked(section) for name, section in RANKED.items()},
+    **{name: blurred(section) for name, section in BLURRED.items()},
     "choice": choice,
     "discoveries": discoveries,
     "nulls": nulls,
     "switch": switch,
     "paper": paper,
+    "invariance": invariance,
     "cost": cost,
 }
 

@@ -37,8 +37,8 @@ FURTHER_ADAPTERS = {
         *("spiking_network_data", "graded_network_data", "lorenz96_data", "linear_var_data", "henon_data"),
         *("nonlinear_var_data", "unconnected_data", "common_driver_data", "hidden_drivers_data"),
         *("forecaster_base", "forecaster", "paper"),  # models
-        *("graph_charts", "graph_report", "model_report", "comparison"),  # the report
-        "pieces",  # of an analysis
+        *("graph_charts", "score_charts", "graph_report", "model_report", "comparison"),  # the report
+        *("pieces", "notebook", "options"),  # of an analysis
         "commands",
     },
     # data modules, searchers

@@ -24,9 +24,10 @@ Beside it:
 
 opponents/          other people's tests on the same arrays, in one form
 scoring.py, score_intervals.py, method_rows.py   how right a ranking or a choice of edges is
-edges.py, graph_charts.py, graph_report.py, comparison.py, model_report.py   what the report shows
+edges.py, graph_charts.py, score_charts.py, graph_report.py, comparison.py, model_report.py   what the
+    report shows
 
-Adapters: analyzer.py with pieces.py and memory.py, the models forecaster.py and paper.py on
+Adapters: analyzer.py with pieces.py and memory.py, notebook.py, the models forecaster.py and paper.py on
 forecaster_base.py, data/ (the data modules), commands.py; plugin.py names them.
 """
 
@@ -37,7 +38,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fulmen_attention_granger.analyzer import AttentionGranger as AttentionGranger
-    from fulmen_attention_granger.analyzer import granger_graph as granger_graph
     from fulmen_attention_granger.data.common_driver_data import CommonDriver as CommonDriver
     from fulmen_attention_granger.data.graded_network_data import GradedNetwork as GradedNetwork
     from fulmen_attention_granger.data.grasshopper_data import Grasshopper as Grasshopper
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from fulmen_attention_granger.data.time_series_data import TimeSeries as TimeSeries
     from fulmen_attention_granger.data.unconnected_data import Unconnected as Unconnected
     from fulmen_attention_granger.forecaster import AttentionForecaster as AttentionForecaster
+    from fulmen_attention_granger.notebook import granger_graph as granger_graph
     from fulmen_attention_granger.paper import PaperForecaster as PaperForecaster
     from fulmen_attention_granger.recordings import RecordingError as RecordingError
     from fulmen_attention_granger.recordings import Recordings as Recordings
@@ -71,7 +72,7 @@ _MODULES = {
     "SpikingNetwork": "data.spiking_network_data",
     "TimeSeries": "data.time_series_data",
     "Unconnected": "data.unconnected_data",
-    "granger_graph": "analyzer",
+    "granger_graph": "notebook",
 }
 __all__ = [
     "AttentionForecaster",

@@ -14,13 +14,14 @@ from fulmen_attention_granger.choice import MEMBERS
 from fulmen_attention_granger.comparison import compare
 from fulmen_attention_granger.edges import edge_rows, graphml
 from fulmen_attention_granger.estimate import SCORES, EstimateOptions, Run, estimate, reordered
+from fulmen_attention_granger.forecaster_base import ForecasterBase
 from fulmen_attention_granger.graph_report import add_time, report_of
 from fulmen_attention_granger.member import run_members
 from fulmen_attention_granger.memory import memory_needed, require_memory
 from fulmen_attention_granger.model_report import report_of_model
 from fulmen_attention_granger.opponents.catalog import OPPONENTS
 from fulmen_attention_granger.pieces import device_for, prepared, run_piece, share, shared_series
-from fulmen_attention_granger.recordings import Recordings, default_names
+from fulmen_attention_granger.recordings import Recordings
 
 OWNER = "attention_granger"
 
@@ -116,7 +117,7 @@ class AttentionGranger(fulmen.Analyzer):
     def analyze(self, context: fulmen.AnalysisContext) -> fulmen.Report:
         """Estimate the graph of the datamodule's recordings."""
         recordings = _recordings(context.datamodule)
-        if hasattr(context.model, "pair_scores"):
+        if isinstance(context.model, ForecasterBase):
             return report_of_model(context.model, recordings)
         series = prepared(recordings)
         file = context.run_dir / "series.npz"
@@ -155,55 +156,28 @@ class AttentionGranger(fulmen.Analyzer):
         self, recordings: Recordings, series: tuple[list[np.ndarray], np.ndarray], run: Run, seed: int
     ) -> tuple[fulmen.Report, list[dict[str, Any]]]:
         trials, order = series
-        needed = memory_needed(recordings.variables, recordings.samples, self.options.significance)
+        asked = self.options
+        needed = memory_needed(
+            recordings.variables,
+            recordings.samples,
+            asked.significance,
+            asked.lags,
+            asked.max_lags,
+            len(recordings.trials),
+        )
         try:
             require_memory(needed, recordings.variables)
-            options = EstimateOptions(**{**asdict(self.options), "seed": seed})
+            options = EstimateOptions(**{**asdict(asked), "seed": seed})
             result = reordered(estimate(trials, run, options), order)
         except ValueError as error:
             raise DataError(f"{recordings.source}: {error}") from error
         rows = edge_rows(result, recordings.names)
-        report = report_of(result, recordings, rows, self.options.q)
+        report = report_of(result, recordings, rows, options)
         if self.time_varying:
             add_time(report, result, recordings, rows)
         if recordings.graph is not None:
-            compare(report, result, recordings, self.opponents, self.opponent_seconds, self.options.q)
+            compare(report, result, recordings, self.opponents, self.opponent_seconds, options)
         return report, rows
-
-
-def granger_graph(
-    x: np.ndarray | Sequence[np.ndarray],
-    names: Sequence[str] | None = None,
-    graph: np.ndarray | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    **options: Any,
-) -> fulmen.Report:
-    """Return the report of arrays, as ``fulmen analyze`` would make it; for notebooks.
-
-    Args:
-        x: float, (time, variables), (trials, time, variables), or a sequence of (time, variables); NaN =
-            missing.
-        names: Of the variables; None: ``x0``, ``x1``, ...
-        graph: The truth where it is known, bool (targets, sources).
-        seed: Of everything.
-        device: ``cpu`` or ``cuda``.
-        options: Of `AttentionGranger`.
-
-    Raises:
-        UserError: as `AttentionGranger`.
-    """
-    from fulmen_attention_granger.reading.checks import check
-
-    trials = [np.asarray(x, dtype=np.float64)] if getattr(x, "ndim", 0) == 2 else list(x)
-    trials = [np.asarray(trial, dtype=np.float64) for trial in trials]
-    named = default_names(trials[0].shape[1]) if names is None else tuple(names)
-    recordings = Recordings(tuple(trials), named, graph, source="arrays")
-    try:
-        check(recordings)
-    except ValueError as error:
-        raise DataError(str(error)) from error
-    return AttentionGranger(**options).of(recordings, seed, device)
 
 
 def _recordings(datamodule: Any) -> Recordings:

@@ -24,6 +24,11 @@ LINEAR, NONLINEAR, HETEROSCEDASTIC = "linear", "nonlinear", "heteroscedastic"
 MEMBERS = {LINEAR: (False, False), NONLINEAR: (True, False), HETEROSCEDASTIC: (True, True)}
 
 
+def member_name(nonlinear: bool, variance: bool) -> str:
+    """Return the key of ``MEMBERS`` of a member."""
+    return next(name for name, shape in MEMBERS.items() if shape == (nonlinear, variance))
+
+
 def held_out_loss(squared: np.ndarray, log_variance: np.ndarray) -> float:
     """Return the mean over targets of the negative log-likelihood (twice it, less log 2 pi).
 

@@ -10,7 +10,7 @@ from fulmen import progress, write_artifact
 from fulmen.errors import ConfigError, DataError, FulmenError
 from fulmen_attention_granger.data.series_data import SeriesData
 from fulmen_attention_granger.method_rows import opponent_row
-from fulmen_attention_granger.opponents.capped import REFUSED, run_capped
+from fulmen_attention_granger.opponents.capped import FAILED, REFUSED, run_capped
 from fulmen_attention_granger.opponents.catalog import OPPONENTS
 from fulmen_attention_granger.opponents.result import OpponentResult
 from fulmen_attention_granger.reading.writing import write_npz
@@ -65,13 +65,16 @@ def opponents(
         )
     recordings = _recordings("opponents", data)
     results = [
-        _run(name, recordings, lags, seconds)
+        run_capped(name, recordings.trials, lags, seconds)
         for name in progress(methods or _fitting(recordings), "classical tests")
     ]
     refused = [result for result in results if result.note.startswith(REFUSED)]
     if len(refused) == len(results):
         reason = refused[0].note.removeprefix(REFUSED)
         raise DataError(f"{recordings.source}: {refused[0].method}: {reason}")
+    failed = [result for result in results if result.note.startswith(FAILED)]
+    if len(failed) + len(refused) == len(results):
+        raise FulmenError(f"{recordings.source}: {failed[0].method}: {failed[0].note}")
     table = _table(results, recordings, q)
     sys.stdout.write(f"{recordings.source}: {_told(recordings)}\n{table[1]}\n")
     if to is not None:
@@ -91,13 +94,6 @@ def _fitting(recordings: Recordings) -> list[str]:
         for name, opponent in OPPONENTS.items()
         if opponent.most_variables is None or recordings.variables <= opponent.most_variables
     ]
-
-
-def _run(name: str, recordings: Recordings, lags: int | None, seconds: float) -> OpponentResult:
-    try:
-        return run_capped(name, recordings.trials, lags, seconds)
-    except RuntimeError as error:
-        raise FulmenError(f"{recordings.source}: {error}") from error
 
 
 def _table(results: list[OpponentResult], recordings: Recordings, q: float) -> tuple[str, str]:

@@ -23,7 +23,7 @@ def edge_rows(result: Estimate, names: Sequence[str]) -> list[dict[str, Any]]:
     p and q values are NaN and nothing is selected where no significance was asked for.
     """
     rows = []
-    for target, source in _ranked(result):
+    for target, source in ranked(result.score):
         found = result.significance
         rows.append(
             {
@@ -86,7 +86,8 @@ def tigramite_arrays(result: Estimate) -> dict[str, np.ndarray]:
     return {"val_matrix": values, "p_matrix": p_values, "graph": graph}
 
 
-def _ranked(result: Estimate) -> list[tuple[int, int]]:
-    n = len(result.score)
+def ranked(score: np.ndarray) -> list[tuple[int, int]]:
+    """Return all pairs (target, source) of different variables, the highest scores first."""
+    n = len(score)
     pairs = [(target, source) for target in range(n) for source in range(n) if target != source]
-    return sorted(pairs, key=lambda pair: -result.score[pair])
+    return sorted(pairs, key=lambda pair: -score[pair])

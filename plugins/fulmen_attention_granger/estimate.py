@@ -24,6 +24,7 @@ from fulmen_attention_granger.surprises import Surprises, surprises
 
 # Runs pieces: items for `member.run_members` and a label, each with its own list of readings as plain data.
 Run = Callable[[Sequence[dict[str, Any]], str], list[list[dict[str, Any]]]]
+FOLDS = 5  # of a short recording
 OLDEST = 3  # lags that the search for messengers looks at, at least
 SCORES = ("contribution", "loss", "clark_west", "refitted", "attention", "weighted_attention", "gradient")
 
@@ -122,17 +123,13 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
     Raises:
         ValueError: the recordings are too short for the lags.
     """
+    _require_windows(trials, options.lags or 1, options.folds or FOLDS)
     lag_choice = choose_lags(trials, options.max_lags) if options.lags is None else None
     lags = options.lags if lag_choice is None else lag_choice.lags
     assert lags is not None
-    count = sum(max(0, len(trial) - lags) for trial in trials)
-    long = count > LONG
-    folds = options.folds or (3 if long and not options.all_time else 5)
-    if count < 8 * folds * (lags + 1):
-        raise ValueError(
-            f"{count} windows of {lags} lags are too few for {folds} folds; at least "
-            f"{8 * folds * (lags + 1)} are needed: record longer, or ask for fewer lags"
-        )
+    long = _windows(trials, lags) > LONG
+    folds = options.folds or (3 if long and not options.all_time else FOLDS)
+    _require_windows(trials, lags, folds)
     share = 1 / folds if options.all_time or not long else 0.1
     every = list(range(folds))
 
@@ -181,6 +178,19 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
         readings, beside, options, lag_choice, losses, members(chosen, every, options.seed), found
     )
     return replace(result, seconds=spent)
+
+
+def _windows(trials: Sequence[np.ndarray], lags: int) -> int:
+    return sum(max(0, len(trial) - lags) for trial in trials)
+
+
+def _require_windows(trials: Sequence[np.ndarray], lags: int, folds: int) -> None:
+    count, needed = _windows(trials, lags), 8 * folds * (lags + 1)
+    if count < needed:
+        raise ValueError(
+            f"{count} windows of {lags} lags are too few for {folds} folds; at least {needed} are needed: "
+            "record longer, or ask for fewer lags"
+        )
 
 
 def pair_scores(readings: Sequence[Reading]) -> dict[str, np.ndarray]:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from fulmen_attention_granger import readouts
 from fulmen_attention_granger.forecaster_base import ForecasterBase
-from fulmen_attention_granger.knockout import knock_out, mean_values
+from fulmen_attention_granger.knockout import block_starts, knock_out, mean_values
 from fulmen_attention_granger.network import Design, KnockoutAttention
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.training import group_lasso, negative_log_likelihood
 from fulmen_attention_granger.windows import windows
 
@@ -35,7 +36,7 @@ class AttentionForecaster(ForecasterBase):
         heads: Attention heads.
         width: Values per head.
         hidden: Of the MLPs.
-        knockouts: Mean share of sources that are knocked out of a training window.
+        knockouts: Mean share of sources that are knocked out of a training window, 0 to .5.
         penalty: Factor on the group lasso's weight ``(log(N^2) / n)^.5``, n being the training windows;
             null: .16, or .5 for the linear model.
         lr: Peak learning rate; a cosine over the whole training leads down to 0.
@@ -59,6 +60,18 @@ class AttentionForecaster(ForecasterBase):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        require(
+            type(self).__name__,
+            variables=(variables, 2, None),
+            lags=(lags, 1, None),
+            heads=(heads, 1, None),
+            width=(width, 1, None),
+            hidden=(hidden, 1, None),
+            knockouts=(knockouts, 0, 0.5),
+            penalty=(penalty, 0, None),
+            lr=(lr, 0, None),
+            weight_decay=(weight_decay, 0, None),
+        )
         self.context = self.lags = lags
         self.sizes: dict[str, Any] = {
             "nonlinear": nonlinear, "variance": variance, "heads": heads, "width": width, "hidden": hidden
@@ -127,8 +140,8 @@ class AttentionForecaster(ForecasterBase):
         network = self.network
         mean = mean_values(network, history[few])
         future, known = cut.future[few], cut.known[few]
-        block = max(8, len(future) // 20)
-        knockouts = knock_out(network, mean, history[few], future, known, block, self.lags)
+        starts = block_starts(cut.trial[few], max(8, len(future) // 20))
+        knockouts = knock_out(network, mean, history[few], future, known, starts, self.lags)
         return {
             "contribution": readouts.mean_readout("contribution", [knockouts]),
             "loss": readouts.mean_readout("loss", [knockouts]),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from fulmen.errors import ConfigError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from fulmen_attention_granger import graph_charts
+from fulmen_attention_granger.recordings import default_names
 
 
 class ForecasterBase(LightningModule):
@@ -63,21 +62,42 @@ class ForecasterBase(LightningModule):
         found = recordings().variables
         if self.network is None:
             self.build(found)
-        elif (
-            known := self.variables_in({f"network.{k}": v for k, v in self.network.state_dict().items()})
-        ) != found:
-            raise ConfigError(
-                f"{type(self).__name__}: the model is of {known} variables, the data has {found}; set "
-                f"model.init_args.variables: {found}, or leave it out."
-            )
+        else:
+            self.require_variables(found)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make the network for the checkpoint's number of variables, before its weights are loaded."""
+        if self.network is not None:
+            return
+        try:
+            variables = self.variables_in(checkpoint["state_dict"])
+        except KeyError as error:
+            raise ConfigError(
+                f"{type(self).__name__}: the checkpoint is of another model (it has no {error.args[0]}); "
+                "give the model that it was trained as."
+            ) from error
+        self.build(variables)
+
+    def require_variables(self, found: int) -> None:
+        """Refuse data of another number of variables than the network's.
+
+        Raises:
+            ConfigError: names both numbers; there is no network yet.
+        """
         if self.network is None:
-            self.build(self.variables_in(checkpoint["state_dict"]))
+            raise ConfigError(
+                f"{type(self).__name__}: the model has no weights to read; give --ckpt_path FILE of one that "
+                "`fit` has trained, or leave --model out."
+            )
+        known = self.variables_in({f"network.{k}": v for k, v in self.network.state_dict().items()})
+        if known != found:
+            raise ConfigError(
+                f"{type(self).__name__}: the model is of {known} variables, the data has {found}; set "
+                f"model.init_args.variables: {found}, or leave it out, and train on this data."
+            )
 
     def require_context(self, batch: Any) -> None:
-        """Refuse windows of another length.
+        """Refuse windows that are shorter than the model's context.
 
         Raises:
             ConfigError: names both lengths.
@@ -113,30 +133,24 @@ class ForecasterBase(LightningModule):
         if matrix is None or self.trainer.sanity_checking or not self.trainer.is_global_zero:
             return
         recordings = getattr(getattr(self.trainer, "datamodule", None), "recordings", None)
-        graph = None if recordings is None else recordings().graph
+        seen = None if recordings is None else recordings()
+        graph = None if seen is None else seen.graph
         if graph is not None:
             from fulmen_attention_granger.scoring import auroc
 
             value = auroc(matrix, graph)
             if value == value:  # a truth without edges has none
                 self.log("val_auroc", value, rank_zero_only=True)
+        names = default_names(len(matrix)) if seen is None else seen.names
         for logger in self.loggers:
             add = getattr(getattr(logger, "experiment", None), "add_figure", None)
             if add is not None:
-                add("fulmen/attention_granger/attention", _picture(matrix), self.global_step)
+                add(
+                    "fulmen/attention_granger/attention",
+                    graph_charts.matrices({"attention": matrix}, names, graph),
+                    self.global_step,
+                )
 
     def _log_all(self, stage: str, batch: Any) -> None:
         for name, value in self.losses(batch).items():
             self.log(f"{stage}_{name}", value, batch_size=len(batch.context), sync_dist=True)
-
-
-def _picture(matrix: np.ndarray) -> Figure:
-    from fulmen import new_figure
-
-    figure: Figure
-    figure, panel = new_figure(size=(4.0, 4.0), caption="Attention: targets in rows, sources in columns.")
-    panel.imshow(matrix, cmap="magma_r", interpolation="nearest")
-    panel.grid(False)
-    panel.set_xlabel("source")
-    panel.set_ylabel("target")
-    return figure

@@ -1,4 +1,4 @@
-"""The figures of a report: matrix, network, curves, lags, phantoms, calibration, time."""
+"""The figures of a graph: matrix, network, strength over lags and over time."""
 
 from __future__ import annotations
 
@@ -8,47 +8,81 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fulmen import new_figure
-from fulmen_attention_granger.estimate import Estimate
-from fulmen_attention_granger.scoring import precision_recall, roc
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 MOST_NAMES = 40  # more names than this on an axis cannot be read
+MOST_LINES = 12  # of a chart: more cannot be told apart
+RAISES, LOWERS = "#0072B2", "#D55E00"
+UNTESTED = "#dfe3ea"  # the diagonal
+COLOURS = "Blues"  # from white: nothing
 
 
-def matrices(result: Estimate, names: Sequence[str], graph: np.ndarray | None) -> Figure:
-    """Draw the scores beside the raw attention and, where it is known, the truth."""
-    panels = [("contribution", result.scores["contribution"]), ("raw attention", result.scores["attention"])]
-    if result.significance is not None:
-        panels.insert(1, ("selected", result.significance.selected.astype(float)))
-    if graph is not None:
-        panels.append(("truth", graph.astype(float)))
-    caption = "Sources in columns, targets in rows. Scores are shown as roots of their share of the largest."
+def matrices(
+    scores: dict[str, np.ndarray],
+    names: Sequence[str],
+    graph: np.ndarray | None,
+    selected: np.ndarray | None = None,
+) -> Figure:
+    """Draw scores side by side, beside the truth and the selection where there are any.
+
+    Args:
+        scores: (targets, sources) each, by the name that stands above it; the one that ranks comes first.
+        names: Of the variables.
+        graph: The truth, or None.
+        selected: bool, the same shape, or None.
+    """
+    ranking, *others = scores
+    panels = [(ranking, scores[ranking])]
+    panels += [] if selected is None else [("selected", selected.astype(float))]
+    panels += [] if graph is None else [("truth", graph.astype(float))]
+    panels += [(name, scores[name]) for name in others]
+    caption = (
+        "Sources in columns, targets in rows. Scores are shown as roots of their share of the largest; the "
+        "diagonal is not tested."
+    )
     figure: Figure
-    figure, axes = new_figure(1, len(panels), size=(3.1 * len(panels), 3.4), caption=caption)
-    for panel, (title, matrix) in zip(np.atleast_1d(axes), panels, strict=True):
-        shown = np.sqrt(np.maximum(matrix, 0) / max(float(matrix.max()), 1e-30))
-        panel.imshow(shown, cmap="magma_r", vmin=0, vmax=1, interpolation="nearest")
+    figure, axes = new_figure(1, len(panels), size=(2.9 * len(panels) + 0.7, 3.4), caption=caption)
+    axes = np.atleast_1d(axes)
+    for panel, (title, matrix) in zip(axes, panels, strict=True):
+        image = _matrix(panel, matrix)
         panel.set_title(title, fontsize=10)
-        panel.grid(False)
         panel.set_xlabel("source")
         if len(names) <= MOST_NAMES:
             size = max(4, min(8, 140 // len(names)))
             panel.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
-            panel.set_yticks(range(len(names)), names, fontsize=size)
-    np.atleast_1d(axes)[0].set_ylabel("target")
+            panel.set_yticks(range(len(names)), names if panel is axes[0] else [], fontsize=size)
+    axes[0].set_ylabel("target")
+    figure.colorbar(image, ax=list(axes), shrink=0.7, label="root of the share", pad=0.01)
     return figure
+
+
+def _matrix(panel: Axes, matrix: np.ndarray) -> AxesImage:
+    import matplotlib
+
+    colours = matplotlib.colormaps[COLOURS].with_extremes(bad=UNTESTED)
+    shown = np.maximum(matrix, 0).astype(np.float64)
+    np.fill_diagonal(shown, 0.0)
+    shown = np.sqrt(shown / max(float(shown.max()), 1e-30))
+    np.fill_diagonal(shown, np.nan)
+    panel.grid(False)
+    if len(matrix) <= MOST_NAMES:  # cells stay apart, else edges that touch look like one
+        panel.set_xticks(np.arange(1, len(matrix)) - 0.5, minor=True)
+        panel.set_yticks(np.arange(1, len(matrix)) - 0.5, minor=True)
+        panel.grid(which="minor", color="white", linewidth=1)
+        panel.tick_params(which="minor", length=0)
+        panel.set_axisbelow(False)
+    return panel.imshow(shown, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
 
 
 def network(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
     """Draw the selected edges on a circle: blue excites, orange inhibits; flagged ones are dashed."""
-    caption = (
-        "Selected edges: blue where the source raises the target, orange where it lowers it; dashed where "
-        "the pair is flagged. Width grows with the effect."
-    )
     figure: Figure
-    figure, panel = new_figure(size=(5.6, 5.6), caption=caption)
+    caption = "Selected edges. Width grows with the effect; flagged pairs may share a cause not recorded."
+    figure, panel = new_figure(size=(5.8, 5.8), caption=caption)
     angle = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / len(names)
     place = dict(zip(names, np.stack([np.cos(angle), np.sin(angle)], 1), strict=True))
     drawn = [row for row in rows if row["selected"]]
@@ -60,7 +94,7 @@ def network(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
             xytext=place[row["source"]] * 0.97,
             arrowprops={
                 "arrowstyle": "-|>",
-                "color": "#0072B2" if row["sign"] >= 0 else "#D55E00",
+                "color": RAISES if row["sign"] >= 0 else LOWERS,
                 "linestyle": "--" if row["flag"] else "-",
                 "linewidth": 0.4 + 1.8 * abs(row["effect"]) / largest,
                 "alpha": 0.75,
@@ -71,7 +105,8 @@ def network(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
         )
     if len(names) <= MOST_NAMES:
         for name, (x, y) in place.items():
-            panel.text(1.1 * x, 1.1 * y, name, ha="center", va="center", fontsize=8)
+            sides = ("right" if x < -0.1 else "left" if x > 0.1 else "center"), "center"
+            panel.text(1.07 * x, 1.07 * y, name, ha=sides[0], va=sides[1], fontsize=8)
     points = np.stack(list(place.values()))
     panel.scatter(points[:, 0], points[:, 1], s=30, color="#1d2433", zorder=3)
     if not drawn:
@@ -80,102 +115,90 @@ def network(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> Figure:
     panel.set_ylim(-1.3, 1.3)
     panel.set_aspect("equal")
     panel.axis("off")
+    for label, colour, dash in (
+        ("raises", RAISES, "-"),
+        ("lowers", LOWERS, "-"),
+        ("flagged", "#555555", "--"),
+    ):
+        panel.plot([], [], color=colour, linestyle=dash, label=label)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure
 
 
-def curves(scores: dict[str, np.ndarray], graph: np.ndarray) -> Figure:
-    """Draw ROC and precision-recall curves of several methods, off the diagonal."""
-    figure: Figure
-    caption = "Left: true against false positives. Right: precision against recall. Off the diagonal."
-    figure, (left, right) = new_figure(1, 2, size=(8.4, 3.8), caption=caption)
-    for index, (name, score) in enumerate(scores.items()):
-        first, second = roc(score, graph), precision_recall(score, graph)
-        style = {"linewidth": 2.4 if index == 0 else 1.2, "linestyle": "-" if index < 7 else "--"}
-        left.plot(first.x, first.y, label=f"{name}: {first.area:.3f}, {second.area:.3f}", **style)
-        right.plot(second.x, second.y, **style)
-    left.plot([0, 1], [0, 1], color="#999999", linestyle=":", linewidth=1)
-    mask = ~np.eye(len(graph), dtype=bool)
-    right.axhline(float(graph[mask].mean()), color="#999999", linestyle=":", linewidth=1)
-    left.set_xlabel("false-positive rate")
-    left.set_ylabel("true-positive rate")
-    right.set_xlabel("recall")
-    right.set_ylabel("precision")
-    right.set_ylim(0, 1.02)
-    figure.legend(
-        loc="outside right upper", frameon=False, fontsize=8, title="AUROC, AUPRC", title_fontsize=8
-    )
-    return figure
+def lags(
+    lag_score: np.ndarray, rows: Sequence[dict[str, Any]], names: Sequence[str], interval: float = 1.0
+) -> Figure:
+    """Draw the contribution of each lag: of the selected pairs, or of the highest where none is.
 
-
-def lags(result: Estimate, rows: Sequence[dict[str, Any]], names: Sequence[str], most: int = 12) -> Figure:
-    """Draw the contribution of each lag for the strongest pairs."""
+    Args:
+        lag_score: (targets, sources, lags).
+        rows: Of the table ``edges``, the highest scores first.
+        names: Of the variables.
+        interval: Time between two rows.
+    """
     figure: Figure
-    figure, panel = new_figure(size=(6.4, 3.6), caption="What each single lag adds, for the highest scores.")
+    caption = f"What each single lag adds: at most {MOST_LINES} pairs, the highest scores."
+    figure, panel = new_figure(size=(7.0, 3.6), caption=caption)
     index = {name: place for place, name in enumerate(names)}
-    for row in rows[:most]:
-        strength = result.lag_score[index[row["target"]], index[row["source"]]]
-        panel.plot(range(1, len(strength) + 1), strength, marker="o", markersize=3, linewidth=1,
+    shown = ([row for row in rows if row["selected"]] or list(rows))[:MOST_LINES]
+    for number, row in enumerate(shown):
+        strength = lag_score[index[row["target"]], index[row["source"]]]
+        style = {"marker": "o", "linestyle": "-"} if number < 7 else {"marker": "s", "linestyle": "--"}
+        panel.plot(range(1, len(strength) + 1), strength, markersize=3, linewidth=1, **style,
                    label=f"{row['source']} to {row['target']}")  # fmt: skip
-    panel.set_xticks(range(1, result.lag_score.shape[2] + 1))
-    panel.set_xlabel("lag (rows)")
+    panel.set_xticks(range(1, lag_score.shape[2] + 1))
+    panel.set_xlabel(f"lag ({_rows(interval)})")
     panel.set_ylabel("contribution")
     figure.legend(loc="outside right upper", frameon=False, fontsize=7)
     return figure
 
 
-def phantoms(result: Estimate) -> Figure:
-    """Draw the scores of pairs and phantoms, and the calibration of the p values."""
-    assert result.null is not None
-    assert result.significance is not None
-    figure: Figure
-    caption = (
-        "Left: scores of real pairs and of phantom sources, which drive nothing. Right: the share of pairs "
-        "with a p value of at most p; without any edge it follows the dotted line."
-    )
-    figure, (left, right) = new_figure(1, 2, size=(8.4, 3.4), caption=caption)
-    real, null = result.null
-    low, high = min(real.min(), null.min()), max(real.max(), null.max())
-    edges = np.linspace(low, max(high, low + 1e-9), 50)
-    left.hist(
-        null, edges, density=False, weights=np.full(len(null), 1 / len(null)), alpha=0.6, label="phantoms"
-    )
-    left.hist(real, edges, density=False, weights=np.full(len(real), 1 / len(real)), alpha=0.6, label="pairs")
-    left.set_yscale("symlog", linthresh=0.01)
-    left.set_xlabel("statistic tested")
-    left.set_ylabel("share")
-    left.legend(frameon=False, fontsize=8)
-    mask = ~np.eye(len(result.significance.p_values), dtype=bool)
-    p = np.sort(result.significance.p_values[mask])
-    right.step(p, np.arange(1, len(p) + 1) / len(p), where="post")
-    right.plot([0, 1], [0, 1], color="#999999", linestyle=":", linewidth=1)
-    right.set_xlabel("p")
-    right.set_ylabel("share of pairs")
-    return figure
-
-
 def over_time(
-    series: np.ndarray, limit: np.ndarray | None, labels: Sequence[str], middles: np.ndarray
+    series: np.ndarray,
+    limit: np.ndarray | None,
+    labels: Sequence[str],
+    rows: np.ndarray,
+    interval: float = 1.0,
 ) -> Figure:
-    """Draw the strength of pairs over time as a heat map.
+    """Draw the strength of pairs over time as a heat map, trials one after the other.
 
     Args:
         series: (times, pairs).
         limit: (times,), the envelope of the phantoms, subtracted as a floor; None: none.
         labels: Of the pairs.
-        middles: (times,), rows.
+        rows: (times, 3): trial, first and last row of each block, in the order of time.
+        interval: Time between two rows.
     """
     figure: Figure
-    caption = "How much each pair's source helps the forecast over time; white: no more than phantoms do."
-    size = (7.0, max(2.4, 0.16 * len(labels) + 1))
-    figure, panel = new_figure(size=size, caption=caption)
+    floor = "white: no more than phantoms do" if limit is not None else "white: nothing"
+    caption = f"How much each pair's source helps the forecast over time; {floor}. Lines part trials."
+    figure, panel = new_figure(size=(7.0, max(2.6, 0.16 * len(labels) + 1.2)), caption=caption)
     shown = np.maximum(series - (0 if limit is None else limit[:, None]), 0)
     scale = max(float(np.quantile(shown, 0.99)), 1e-12)
-    panel.imshow(
-        (shown / scale).T,
-        cmap="magma_r", vmin=0, vmax=1, aspect="auto", interpolation="nearest",
-        extent=(float(middles[0]), float(middles[-1]), len(labels) - 0.5, -0.5),
-    )  # fmt: skip
+    edges, starts = _time_edges(rows)
+    image = panel.pcolormesh(
+        edges, np.arange(len(labels) + 1) - 0.5, (shown / scale).T, cmap=COLOURS, vmin=0, vmax=1
+    )
+    for start in starts[1:]:
+        panel.axvline(start, color="#1d2433", linewidth=0.8)
     panel.grid(False)
-    panel.set_xlabel("row")
+    panel.invert_yaxis()
+    panel.set_xlabel(f"time ({_rows(interval)}{'' if len(starts) == 1 else ', trials one after the other'})")
     panel.set_yticks(range(len(labels)), labels, fontsize=6)
+    figure.colorbar(image, ax=panel, label="share of the 99 % quantile", pad=0.01)
     return figure
+
+
+def _time_edges(rows: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Return where blocks begin and end on one axis of all trials, and where the trials begin."""
+    edges, starts, offset = [], [], 0.0
+    for trial in dict.fromkeys(rows[:, 0].tolist()):
+        mine = rows[rows[:, 0] == trial]
+        starts.append(offset)
+        edges += [offset, *(offset + mine[1:, 1])]
+        offset += float(mine[-1, 2] + 1)
+    return np.array([*edges, offset], dtype=np.float64), starts
+
+
+def _rows(interval: float) -> str:
+    return "rows" if interval == 1 else f"rows of {interval:g}"

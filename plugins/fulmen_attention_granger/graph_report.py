@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 import fulmen
-from fulmen_attention_granger import graph_charts
+from fulmen_attention_granger import graph_charts, score_charts
+from fulmen_attention_granger.choice import member_name
 from fulmen_attention_granger.edges import COLUMNS, tigramite_arrays
-from fulmen_attention_granger.estimate import Estimate
+from fulmen_attention_granger.estimate import Estimate, EstimateOptions
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.time_varying import smoothed
 
@@ -18,7 +19,7 @@ MOST_PAIRS_OVER_TIME = 40
 
 
 def report_of(
-    result: Estimate, recordings: Recordings, rows: list[dict[str, Any]], q: float
+    result: Estimate, recordings: Recordings, rows: list[dict[str, Any]], options: EstimateOptions
 ) -> fulmen.Report:
     """Return the report of an estimate.
 
@@ -26,12 +27,14 @@ def report_of(
         result: Of the recordings.
         recordings: With names, and the truth where it is known.
         rows: Of the table `edges`.
-        q: False discoveries that were tolerated.
+        options: What was asked for.
     """
     names, found = recordings.names, result.significance
+    selected = None if found is None else found.selected
+    shown = {options.score: result.score, "attention": result.scores["attention"]}
     figures = {
-        "matrix": graph_charts.matrices(result, names, recordings.graph),
-        "lags": graph_charts.lags(result, rows, names),
+        "matrix": graph_charts.matrices(shown, names, recordings.graph, selected),
+        "lags": graph_charts.lags(result.lag_score, rows, names, recordings.interval),
     }
     arrays = {
         "score": result.score,
@@ -52,7 +55,7 @@ def report_of(
     }
     if found is not None:
         figures["network"] = graph_charts.network(rows, names)
-        figures["phantoms"] = graph_charts.phantoms(result)
+        figures["phantoms"] = score_charts.phantoms(result)
         arrays |= {"p_value": found.p_values, "q_value": found.q_values, "selected": found.selected}
         scalars |= {
             "selected": float(len(chosen)),
@@ -64,20 +67,20 @@ def report_of(
         tables={"edges": pd.DataFrame(rows, columns=list(COLUMNS)), "choices": _choices(result)},
         figures=figures,
         arrays=arrays,
-        findings=_findings(result, recordings, rows, chosen, q),
+        findings=_findings(result, recordings, rows, chosen, options.q),
     )
 
 
 def _choices(result: Estimate) -> pd.DataFrame:
-    rows = [
-        {"choice": "member", "value": name, "held_out_loss": loss} for name, loss in result.losses.items()
-    ]
-    if result.lag_choice is not None:
-        rows += [
-            {"choice": "lags", "value": str(lags), "held_out_loss": loss}
-            for lags, loss in enumerate(result.lag_choice.losses, start=1)
-        ]
-    return pd.DataFrame(rows, columns=["choice", "value", "held_out_loss"])
+    """Return held-out losses of what was tried; what was given has none."""
+    lags, member = result.members.lags, member_name(result.members.nonlinear, result.members.variance)
+    members = result.losses or {member: float("nan")}
+    counts = (
+        {lags: float("nan")} if result.lag_choice is None else dict(enumerate(result.lag_choice.losses, 1))
+    )
+    rows = [("member", name, loss, name == member) for name, loss in members.items()]
+    rows += [("lags", str(count), loss, count == lags) for count, loss in counts.items()]
+    return pd.DataFrame(rows, columns=["choice", "value", "held_out_loss", "chosen"])
 
 
 def _findings(
@@ -105,8 +108,8 @@ def _findings(
     if flagged:
         first = ", ".join(f"{row['source']} to {row['target']} ({row['flag']})" for row in flagged[:3])
         findings.append(
-            f"{len(flagged)} selected pairs are flagged: something that was not recorded may drive both "
-            f"({first}). No test of forecasts can settle that."
+            f"{len(flagged)} selected {'pair is' if len(flagged) == 1 else 'pairs are'} flagged: something "
+            f"that was not recorded may drive both ({first}). No test of forecasts can settle that."
         )
     nonlinear, variance = result.members.nonlinear, result.members.variance
     kind = "nonlinear" if nonlinear else "linear"
@@ -139,11 +142,13 @@ def add_time(
     pairs = [(index[row["target"]], index[row["source"]]) for row in shown]
     report.arrays["strength_over_time"] = series.strength
     report.arrays["middle_rows"] = series.middles
+    report.arrays["middle_trials"] = result.rows[:, 0]
     if series.envelope is not None:
         report.arrays["envelope_over_time"] = series.envelope
     report.figures["over_time"] = graph_charts.over_time(
         np.stack([series.strength[:, target, source] for target, source in pairs], 1),
         series.envelope,
         [f"{row['source']} to {row['target']}" for row in shown],
-        series.middles,
+        result.rows,
+        recordings.interval,
     )

@@ -12,7 +12,8 @@ Only their means over short stretches of time (blocks) are kept, never windows x
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,22 @@ def mean_values(network: KnockoutAttention, history: Tensor) -> Tensor:
     return network.values(history[None]).mean(1)
 
 
+def block_starts(trial: np.ndarray, block: int) -> list[int]:
+    """Return where blocks begin that straddle no two trials.
+
+    Args:
+        trial: int64, (n,): of each window.
+        block: Windows a block; the last one of a trial may be longer by less than a block, the only one of
+            a short trial is shorter.
+    """
+    borders = [0, *(np.flatnonzero(np.diff(trial)) + 1), len(trial)]
+    return [
+        int(first) + start
+        for first, last in itertools.pairwise(borders)
+        for start in range(0, max(1, (last - first) // block) * block, block)
+    ]
+
+
 @torch.no_grad()
 def knock_out(
     network: KnockoutAttention,
@@ -63,7 +80,7 @@ def knock_out(
     history: Tensor,
     future: Tensor,
     known: Tensor,
-    block: int,
+    starts: Sequence[int],
     lags: int,
     refit: RefitSums | None = None,
 ) -> Knockouts:
@@ -75,11 +92,10 @@ def knock_out(
         history: (n, M, C), in order of time.
         future: (n, N).
         known: (n, N).
-        block: Windows a block; the last one may be longer by less than a block.
+        starts: Where the blocks begin, from 0; see ``block_starts``.
         lags: How many of the channels are lags.
         refit: Gathers what it needs, if given.
     """
-    starts = list(range(0, max(1, len(future) // block) * block, block))
     stops = [*starts[1:], len(future)]
     n, m = network.design.targets, network.design.sources
     blocks = np.zeros((len(starts), len(READ_OUTS), n, m))

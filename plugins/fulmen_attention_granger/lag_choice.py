@@ -66,6 +66,11 @@ def choose_lags(trials: Sequence[np.ndarray], most: int = 5, number: int = 5) ->
     return LagChoice(int(np.flatnonzero(enough)[0]) + 1, tuple(losses))
 
 
+def lag_choice_memory(variables: int, samples: int, most: int) -> int:
+    """Return roughly how many bytes ``choose_lags`` takes: five copies of its features, in float64."""
+    return 5 * 8 * samples * min(2 * most * variables, max(4 * most, MOST_FEATURES))
+
+
 class _Moments:
     """Mean products of features with each other, of features with the future, of the future with itself."""
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fulmen_attention_granger import readouts
-from fulmen_attention_granger.knockout import Knockouts, knock_out, lag_strengths, mean_values
+from fulmen_attention_granger.knockout import Knockouts, block_starts, knock_out, lag_strengths, mean_values
 from fulmen_attention_granger.network import Design, KnockoutAttention, one_member
 from fulmen_attention_granger.packing import pack, unpack
 from fulmen_attention_granger.phantoms import phantom_copies
@@ -160,12 +160,11 @@ def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> 
     refit = RefitSums(strongest(readouts.weighted_attention(network, trained_on)), cut.sources, lags)
     tested = _spread(fold.held_out, max(FEWEST_READ, READ_PAIRS // (variables * cut.sources)))
     history, future, known = cut.history[tested], cut.future[tested], cut.known[tested]
-    block = max(4 * lags, 8, len(tested) // BLOCKS)
-    knockouts = knock_out(network, mean, history, future, known, block, lags, refit)
-    few = _spread(fold.held_out, max(20, READ_WINDOWS * 20 // max(20, variables)))
-    starts = np.arange(len(knockouts.blocks)) * block
-    stops = np.r_[starts[1:], len(tested)] - 1
     read = tested.numpy()
+    starts = block_starts(cut.trial[read], max(4 * lags, 8, len(tested) // BLOCKS))
+    knockouts = knock_out(network, mean, history, future, known, starts, lags, refit)
+    few = _spread(fold.held_out, max(20, READ_WINDOWS * 20 // max(20, variables)))
+    stops = np.r_[starts[1:], len(tested)] - 1
     lag_strength = lag_strengths(network, cut.history[few], cut.future[few], cut.known[few], lags)
     return Reading(
         knockouts=knockouts,
@@ -175,10 +174,7 @@ def _read(network: KnockoutAttention, cut: Windows, fold: Fold, loss: float) -> 
         scaled_loss=refit.scaled_loss(),
         gradient=readouts.gradient(network, cut.history[few[:200]], lags),
         lag_strength=lag_strength[:, :variables],
-        rows=np.stack(
-            [cut.trial[read[starts]], cut.row[read[starts]], cut.row[read[stops]]],
-            1,
-        ),
+        rows=np.stack([cut.trial[read[starts]], cut.row[read[starts]], cut.row[read[stops]]], 1),
         residual_correlation=_residual_correlation(network, history, future, known),
         training_loss=loss,
     )

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fulmen_attention_granger.forecaster_base import ForecasterBase
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.paper_network import PaperDesign, PaperNetwork, paper_readout
 
 
@@ -22,7 +23,7 @@ class PaperForecaster(ForecasterBase):
 
     Args:
         variables: How many there are; null: as many as the data has, known once training starts.
-        context: Rows of history; the data's ``context`` must be the same.
+        context: Rows of history; the data's ``context`` must be as much or more, its last rows are read.
         width: Of a token.
         heads: Of each attention.
         head_width: Of queries, keys and values.
@@ -45,6 +46,18 @@ class PaperForecaster(ForecasterBase):
         weight_decay: float = 1e-3,
     ) -> None:
         super().__init__()
+        require(
+            type(self).__name__,
+            variables=(variables, 2, None),
+            context=(context, 1, None),
+            width=(width, 1, None),
+            heads=(heads, 1, None),
+            head_width=(head_width, 1, None),
+            hidden=(hidden, 1, None),
+            dropout=(dropout, 0, 1),
+            lr=(lr, 0, None),
+            weight_decay=(weight_decay, 0, None),
+        )
         self.sizes = {
             "context": context, "width": width, "heads": heads, "head_width": head_width, "hidden": hidden,
             "dropout": dropout,

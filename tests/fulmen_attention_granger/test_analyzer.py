@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 
 from fulmen.errors import DataError, UserError
 from fulmen_attention_granger import AttentionGranger, Recordings, granger_graph
+from fulmen_attention_granger.edges import COLUMNS, graphml
 from fulmen_attention_granger.recordings import default_names
 
 NAN, INF = float("nan"), float("inf")
@@ -41,6 +44,33 @@ def test_an_option_that_makes_no_sense_is_refused_in_one_line(options, said):
 
 
 NOISE = np.random.default_rng(0).standard_normal((300, 3))
+SQUARE = np.zeros((3, 3))
+BAD_CALLS = [
+    ({"x": NOISE[:, 0]}, "arrays: x: has shape (300,); expected (time, variables)"),
+    ({"x": NOISE[:, :, None, None]}, "x: has shape (300, 3, 1, 1)"),
+    ({"x": []}, "x: has shape (0,)"),
+    ({"x": [[1.0, 2.0], [3.0]]}, "x is no array"),
+    ({"x": NOISE + 1j}, "x: holds complex128; expected real numbers"),
+    ({"x": [NOISE, NOISE[:, :2]]}, "trial 2 has 2 variables, trial 1 has 3"),
+    ({"x": NOISE, "names": ["a", "b"]}, "names has shape (2,)"),
+    ({"x": NOISE, "graph": np.zeros((4, 4))}, "graph has shape (4, 4), x has 3 variables"),
+    ({"x": NOISE, "graph": SQUARE + 0.5}, "graph holds 0.5; expected 0 and 1"),
+    ({"x": NOISE, "graph": SQUARE * NAN}, "graph holds nan"),
+    ({"x": NOISE, "interval": 0}, "interval is 0; expected one number above 0"),
+    ({"x": NOISE, "device": "gpu"}, "device is 'gpu'; expected cpu, or cuda"),
+    ({"x": NOISE[:5]}, "windows of 1 lags are too few"),
+]
+
+
+@pytest.mark.parametrize(("call", "said"), BAD_CALLS, ids=[said for _, said in BAD_CALLS])
+def test_a_call_of_a_notebook_is_refused_before_any_training(call, said):
+    with pytest.raises(UserError) as refused:
+        granger_graph(**call)
+
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 BAD_ARRAYS = [
     ([NOISE[:30]], "record longer"),
     ([np.where(np.arange(3) == 1, 7.0, NOISE)], "x1"),
@@ -78,6 +108,48 @@ def test_units_and_order_of_variables_change_nothing():
 
     assert np.array_equal(other, first[np.ix_(order, order)])
     assert first[1, 0] == first.max()
+
+
+@pytest.fixture(scope="module")
+def report():
+    """Of two trials of three variables, one of which drives another; named by a data frame."""
+    x = NOISE[:200].copy()
+    x[1:, 1] += 0.8 * x[:-1, 0]
+    truth = [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+    frames = [pd.DataFrame(part, columns=["a & b", "<c>", "d"]) for part in (x[:120], x[120:])]
+    return granger_graph(
+        frames, list(frames[0]), truth, lags=2, member="linear", effort=0.3, time_varying=True, interval=0.5
+    )
+
+
+def test_the_report_has_the_tables_and_figures_that_users_rely_on(report):
+    edges, methods = report.tables["edges"], report.tables["methods"]
+
+    assert list(edges) == list(COLUMNS)
+    assert list(methods)[:5] == ["method", "test", "auroc", "auprc", "shd"]
+    assert methods.test[0].startswith("held-out knock-out of the source's history, given")
+    assert "(linear); edges chosen by the held-out t value" in methods.test[0]
+    assert (edges.source[0], edges.target[0], edges.lag[0], edges.sign[0]) == ("a & b", "<c>", 1, 1)
+    assert list(report.tables["choices"].chosen) == [True, True]
+    assert {"matrix", "network", "curves", "lags", "phantoms", "over_time"} == set(report.figures)
+    low, high = report.tables["intervals"].loc[0, ["auroc_low", "auroc_high"]]
+    assert low <= methods.auroc[0] <= high
+    graph = nx.parse_graphml(graphml(edges.to_dict("records"), ["a & b", "<c>", "d"]))
+    assert set(graph) == {"a & b", "<c>", "d"}
+    assert graph.edges["a & b", "<c>"]["sign"] == 1
+    assert report.arrays["tigramite_graph"][0, 1, 1] == "-->"
+
+
+def test_time_goes_on_through_the_trials_and_no_block_straddles_two(report):
+    figure, arrays = report.figures["over_time"], report.arrays
+    (panel, _) = figure.axes
+    borders = [line.get_xdata()[0] for line in panel.lines]
+
+    assert borders == [120]
+    assert panel.get_xlim() == (0, 200)
+    assert "rows of 0.5, trials" in panel.get_xlabel()
+    assert list(np.unique(arrays["middle_trials"])) == [0, 1]
+    assert (arrays["middle_rows"][arrays["middle_trials"] == 0] < 120).all()
 
 
 def test_a_recording_of_the_plugin_is_read_as_its_arrays_are():

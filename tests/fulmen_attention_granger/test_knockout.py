@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fulmen_attention_granger import readouts
-from fulmen_attention_granger.knockout import READ_OUTS, knock_out, lag_strengths, mean_values
+from fulmen_attention_granger.knockout import READ_OUTS, block_starts, knock_out, lag_strengths, mean_values
 from fulmen_attention_granger.network import Design, KnockoutAttention, one_member
 
 N, M, LAGS, WINDOWS = 3, 5, 2, 37
@@ -46,7 +46,7 @@ def without(network: KnockoutAttention, mean: torch.Tensor, history: torch.Tenso
 def test_the_three_read_outs_are_those_of_one_source_at_a_time(network, data):
     history, future, known = data
     mean = mean_values(network, history)
-    got = knock_out(network, mean, history, future, known, block=10, lags=LAGS)
+    got = knock_out(network, mean, history, future, known, range(0, 30, 10), lags=LAGS)
     forecast = network(history[None])
     full, log = forecast.mean[0], forecast.log_variance
     weight = known if log is None else known * torch.exp(-log[0])
@@ -65,6 +65,14 @@ def test_the_three_read_outs_are_those_of_one_source_at_a_time(network, data):
             assert whole[index, :, j] == pytest.approx(wanted, rel=1e-4, abs=1e-6)
         slope = (known * (full - reduced)).T @ history[:, j] / known.sum(0)[:, None]
         assert got.slope[:, j] == pytest.approx(slope.numpy(), rel=1e-4, abs=1e-6)
+
+
+def test_blocks_straddle_no_two_trials():
+    trial = np.repeat([0, 1, 2], [25, 3, 10])
+
+    assert block_starts(trial, 10) == [0, 10, 25, 28]
+    assert block_starts(np.zeros(25), 10) == [0, 10]
+    assert block_starts(np.zeros(4), 10) == [0]
 
 
 def test_a_lag_alone_is_taken_away(network, data):
@@ -87,7 +95,7 @@ def test_a_lag_alone_is_taken_away(network, data):
 
 def test_a_target_is_no_source_of_itself(network, data):
     history, future, known = data
-    got = knock_out(network, mean_values(network, history), history, future, known, 10, LAGS)
+    got = knock_out(network, mean_values(network, history), history, future, known, range(0, 30, 10), LAGS)
 
     assert np.abs(got.blocks[:, :, range(N), range(N)]).max() < 1e-9
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import psutil
 import pytest
 from scipy import stats
 
@@ -235,6 +238,21 @@ def test_a_method_that_takes_too_long_is_stopped_and_says_so():
     assert not result.finished
     assert (result.note, result.seconds) == ("not finished in 0.5 s", 0.5)
     assert "regressions" in result.test
+
+
+@pytest.mark.process
+def test_a_method_that_is_killed_takes_nothing_with_it():
+    """As the kernel does where memory runs out."""
+    trials, before = unconnected(60, 3000, seed=0).trials, set(psutil.Process().children())
+    with ThreadPoolExecutor() as pool:
+        ended = pool.submit(run_capped, "slarac", trials, 5, 60.0)
+        while not (begun := set(psutil.Process().children()) - before):
+            time.sleep(0.01)
+        begun.pop().kill()
+        result = ended.result()
+
+    assert not result.finished
+    assert result.note == "failed: killed by signal 9"
 
 
 def test_a_refusal_in_the_other_process_is_a_note_of_one_line():

@@ -66,6 +66,14 @@ def test_a_column_of_times_gives_the_interval_and_is_no_variable(tmp_path):
     assert (renamed.names, renamed.interval) == (tuple(NAMES), 0.25)
 
 
+def test_a_column_of_dates_gives_the_interval_in_seconds(tmp_path):
+    stamps = np.datetime64("2024-01-01T00:00:00", "ms") + np.arange(len(X)) * np.timedelta64(500, "ms")
+    lines = [",".join([str(stamp), *map(str, row)]) for stamp, row in zip(stamps, X, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(["time", *NAMES]), *lines]))
+
+    assert read_files([tmp_path / "a.csv"]).interval == pytest.approx(0.5)
+
+
 def test_parquet_is_read_with_nulls_and_timestamps(tmp_path):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -199,7 +207,15 @@ BAD = {
         table(changed((slice(None), 0), np.nan), NAMES),
         "'left' has no value at all",
     ),
-    "a row counter": (table(np.hstack([COUNT, X]), ["n", *NAMES]), "'n' rises by 1 at every step, as a time"),
+    "a row counter": (
+        table(np.hstack([COUNT, X]), ["n", *NAMES]),
+        "'n' changes by 1 at every step, as a time",
+    ),
+    "a falling counter": (table(np.hstack([-COUNT, X]), ["n", *NAMES]), "'n' changes by -1 at every step"),
+    "a mirrored copy": (table(np.hstack([X, 1 - 2 * X[:, :1]]), [*NAMES, "m"]), "'m' repeats"),
+    "a range beyond squares": (table(np.hstack([X, 1e300 * X[:, :1] ** 3]), [*NAMES, "m"]), "another unit"),
+    "denormal numbers": (table(np.hstack([X, 1e-310 * X[:, :1] ** 3]), [*NAMES, "m"]), "another unit"),
+    "two rows": (table(X[:2], NAMES), "the longest trial has 2 rows; expected 3 or more"),
     "unequal steps": (
         table(np.hstack([UNEVEN, X]), ["time", *NAMES]),
         "column 'time': the time goes from 30 to 32 after row 30, the usual step is 1; expected equal steps",

@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from fulmen_attention_granger.method_rows import method_row, opponent_row
 from fulmen_attention_granger.opponents.result import OpponentResult
-from fulmen_attention_granger.score_intervals import on_pairs, over_networks, over_targets
+from fulmen_attention_granger.score_intervals import GRID, over_targets
 from fulmen_attention_granger.scoring import (
     auprc,
     auroc,
@@ -119,21 +119,26 @@ def test_intervals_over_targets_hold_the_score_and_shrink_with_the_network():
     widths = []
     for size in (8, 40):
         score, graph = example(1, size)
-        low, high = over_targets(score, graph, on_pairs(auroc), seed=0)
-        assert low < auroc(score, graph) < high
-        widths.append(high - low)
+        found = over_targets(score, graph)
+        for (low, high), measure in ((found.auroc, auroc), (found.auprc, auprc)):
+            assert low < measure(score, graph) < high
+        curve = roc(score, graph)
+        rates = np.interp(GRID, curve.x, curve.y)
+        assert (rates >= found.roc[0] - 0.05).all()
+        assert (rates <= found.roc[1] + 0.05).all()
+        assert (found.precision[0] <= found.precision[1]).all()
+        widths.append(found.auroc[1] - found.auroc[0])
     assert widths[1] < widths[0] / 2
-    assert over_targets(score, graph, on_pairs(auroc), seed=0) == (low, high)
+    assert over_targets(score, graph).auroc == found.auroc
 
 
-def test_intervals_over_networks_are_students():
-    values = [0.9, 0.95, 0.97, 0.99, 0.8]
-    mean, low, high, worst = over_networks(values)
-    expected = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
+def test_where_few_draws_hold_an_edge_no_interval_is_given():
+    graph = np.zeros((6, 6), dtype=bool)
+    graph[0, 1] = graph[1, 2] = True
+    few = graph & (np.arange(6) == 1)
 
-    assert (mean, worst) == (pytest.approx(np.mean(values)), 0.8)
-    assert (low, high) == (pytest.approx(expected[0]), pytest.approx(expected[1]))
-    assert np.isnan(over_networks([0.9])[1])
+    assert np.isfinite(over_targets(graph + 0.0, graph).auroc).all()
+    assert np.isnan(over_targets(few + 0.0, few & False).auroc).all()
 
 
 def test_a_row_of_methods_says_what_it_has_and_leaves_the_rest_empty():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded import common_driver
 
@@ -22,7 +22,7 @@ class CommonDriver(SimulatedData):
 
     def __init__(self, targets: int = 11, samples: int = 1000, edges: float = 0.0, **simulated: Any) -> None:
         super().__init__(**simulated)
-        require(targets=(targets, 2, None), samples=(samples, 1, None), edges=(edges, 0, 1))
+        require("data", targets=(targets, 2, None), samples=(samples, 1, None), edges=(edges, 0, 1))
         self.options: dict[str, Any] = {"targets": targets, "samples": samples, "edges": edges}
 
     def simulate(self) -> Recordings:

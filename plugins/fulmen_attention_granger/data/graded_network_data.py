@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded_networks import graded_network
 
@@ -35,8 +35,8 @@ class GradedNetwork(SimulatedData):
         **simulated: Any,
     ) -> None:
         super().__init__(**simulated)
-        require(neurons=(neurons, 2, None), density=(density, 0, 1), samples=(samples, 1, None))
-        require(gain=(gain, 0, None))
+        require("data", neurons=(neurons, 2, None), density=(density, 0, 1), samples=(samples, 1, None))
+        require("data", gain=(gain, 0, None))
         path = None if connectome is None else Path(connectome)
         self.options: dict[str, Any] = {
             "neurons": neurons,

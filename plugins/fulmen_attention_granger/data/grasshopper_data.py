@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fulmen_attention_granger.data.series_data import SeriesData, require
+from fulmen_attention_granger.data.series_data import SeriesData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.reading.grasshopper_files import read_grasshopper
 from fulmen_attention_granger.recordings import Recordings
 
@@ -26,7 +27,7 @@ class Grasshopper(SeriesData):
 
     def __init__(self, bin_ms: float = 2.0, folder: str | None = None, **windows: Any) -> None:
         super().__init__(**windows)
-        require(bin_ms=(bin_ms, 0.05, 1000))
+        require("data", bin_ms=(bin_ms, 0.05, 1000))
         self.bin_ms = bin_ms
         self.folder = None if folder is None else Path(folder)
 

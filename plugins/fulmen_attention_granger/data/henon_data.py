@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded import coupled_henon
 
@@ -24,7 +24,7 @@ class Henon(SimulatedData):
 
     def __init__(self, maps: int = 15, samples: int = 1000, coupling: float = 0.3, **simulated: Any) -> None:
         super().__init__(**simulated)
-        require(maps=(maps, 3, None), samples=(samples, 1, None), coupling=(coupling, 0, 0.5))
+        require("data", maps=(maps, 3, None), samples=(samples, 1, None), coupling=(coupling, 0, 0.5))
         self.options: dict[str, Any] = {"maps": maps, "samples": samples, "coupling": coupling}
 
     def simulate(self) -> Recordings:

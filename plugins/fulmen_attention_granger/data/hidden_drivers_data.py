@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fulmen.errors import ConfigError
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded import hidden_drivers
 
@@ -35,8 +35,8 @@ class HiddenDrivers(SimulatedData):
         **simulated: Any,
     ) -> None:
         super().__init__(**simulated)
-        require(variables=(variables, 2, None), samples=(samples, 1, None), hidden=(hidden, 1, None))
-        require(edges=(edges, 0, 1))
+        require("data", variables=(variables, 2, None), samples=(samples, 1, None), hidden=(hidden, 1, None))
+        require("data", edges=(edges, 0, 1))
         if not 2 <= children <= variables:
             raise ConfigError(f"data: children is {children}; expected 2 to {variables}: change it.")
         self.options: dict[str, Any] = {

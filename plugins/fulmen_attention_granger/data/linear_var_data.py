@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fulmen.errors import ConfigError
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded import linear_autoregression
 
@@ -37,8 +37,8 @@ class LinearVAR(SimulatedData):
         **simulated: Any,
     ) -> None:
         super().__init__(**simulated)
-        require(variables=(variables, 2, None), samples=(samples, 1, None), lags=(lags, 1, 100))
-        require(noise=(noise, 1e-9, None))
+        require("data", variables=(variables, 2, None), samples=(samples, 1, None), lags=(lags, 1, 100))
+        require("data", noise=(noise, 1e-9, None))
         if not 0 <= parents < variables:
             raise ConfigError(f"data: parents is {parents}; expected 0 to {variables - 1}: change it.")
         self.options: dict[str, Any] = {

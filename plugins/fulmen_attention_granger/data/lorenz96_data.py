@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded import lorenz_96
 
@@ -36,8 +36,10 @@ class Lorenz96(SimulatedData):
         **simulated: Any,
     ) -> None:
         super().__init__(**simulated)
-        require(variables=(variables, 4, None), samples=(samples, 1, None), forcing=(forcing, 0, 1000))
-        require(interval=(interval, 1e-6, 0.5), noise=(noise, 0, None))
+        require(
+            "data", variables=(variables, 4, None), samples=(samples, 1, None), forcing=(forcing, 0, 1000)
+        )
+        require("data", interval=(interval, 1e-6, 0.5), noise=(noise, 0, None))
         self.options: dict[str, Any] = {
             "variables": variables,
             "samples": samples,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded import nonlinear_autoregression
 
@@ -32,8 +32,8 @@ class NonlinearVAR(SimulatedData):
         **simulated: Any,
     ) -> None:
         super().__init__(**simulated)
-        require(variables=(variables, 2, None), samples=(samples, 1, None), density=(density, 0, 1))
-        require(lags=(lags, 1, 100), noise=(noise, 1e-9, None))
+        require("data", variables=(variables, 2, None), samples=(samples, 1, None), density=(density, 0, 1))
+        require("data", lags=(lags, 1, 100), noise=(noise, 1e-9, None))
         self.options: dict[str, Any] = {
             "variables": variables,
             "samples": samples,

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 import fulmen
 from fulmen.errors import ConfigError, DataError
 from fulmen_attention_granger.forecast_windows import WindowDataset, window_datasets
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.reading.checks import check
 from fulmen_attention_granger.recordings import RecordingError, Recordings
 
@@ -42,8 +43,10 @@ class SeriesData(LightningDataModule):
         num_workers: int = 0,
     ) -> None:
         super().__init__()
-        require(context=(context, 1, None), horizon=(horizon, 1, None), batch_size=(batch_size, 1, None))
-        require(num_workers=(num_workers, 0, None))
+        require(
+            "data", context=(context, 1, None), horizon=(horizon, 1, None), batch_size=(batch_size, 1, None)
+        )
+        require("data", num_workers=(num_workers, 0, None))
         if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
             raise ConfigError(
                 f"data: val_fraction is {val_fraction} and test_fraction {test_fraction}; expected both "
@@ -132,16 +135,3 @@ class SeriesData(LightningDataModule):
             num_workers=self.num_workers,
             shuffle=shuffle,
         )
-
-
-def require(**options: tuple[float, float | None, float | None]) -> None:
-    """Refuse an option outside of its range; each is (value, least or None, most or None).
-
-    Raises:
-        ConfigError: names the first such option.
-    """
-    for name, (value, least, most) in options.items():
-        if (least is not None and value < least) or (most is not None and value > most) or value != value:
-            expected = " to ".join(f"{bound:g}" for bound in (least, most) if bound is not None)
-            expected += " or more" if most is None else " or less" if least is None else ""
-            raise ConfigError(f"data: {name} is {value}; expected {expected}: change it.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fulmen_attention_granger.data.series_data import SeriesData, require
+from fulmen_attention_granger.data.series_data import SeriesData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.observation import add_noise, lose
 
@@ -22,7 +23,7 @@ class SimulatedData(SeriesData):
 
     def __init__(self, seed: int = 0, noise_share: float = 0.0, missing: float = 0.0, **windows: Any) -> None:
         super().__init__(**windows)
-        require(noise_share=(noise_share, 0, 0.99), missing=(missing, 0, 0.9))
+        require("data", noise_share=(noise_share, 0, 0.99), missing=(missing, 0, 0.9))
         self.seed = seed
         self.noise_share = noise_share
         self.missing = missing

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fulmen.errors import ConfigError
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded_networks import spiking_network
 
@@ -52,8 +52,8 @@ class SpikingNetwork(SimulatedData):
         **simulated: Any,
     ) -> None:
         super().__init__(**simulated)
-        require(neurons=(neurons, 2, None), density=(density, 0, 1), samples=(samples, 1, None))
-        require(every=(every, 1, None), hidden=(hidden, 0, 0.9))
+        require("data", neurons=(neurons, 2, None), density=(density, 0, 1), samples=(samples, 1, None))
+        require("data", every=(every, 1, None), hidden=(hidden, 0, 0.9))
         if switch and wiring != "random":
             raise ConfigError("data: switch goes with random wiring alone: the worm has one; leave one out.")
         self.options: dict[str, Any] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fulmen_attention_granger.data.series_data import SeriesData, require
+from fulmen_attention_granger.data.series_data import SeriesData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.reading.files import read_files
 from fulmen_attention_granger.recordings import Recordings
 
@@ -21,8 +22,8 @@ class TimeSeries(SeriesData):
     Args:
         path: A file, or several, each a trial or more; no window crosses from one to the next.
         interval: Time between two rows; None: what the files say, else 1.
-        time_column: The column of a table that holds the time, where it has one of that name: its steps
-            must be equal. None: every column is a variable.
+        time_column: The column of a table that holds the time, numbers or dates (ISO 8601), where it has one
+            of that name: its steps must be equal. None: every column is a variable.
         windows: Of the windows for a Trainer: see ``SeriesData``.
     """
 
@@ -35,7 +36,7 @@ class TimeSeries(SeriesData):
     ) -> None:
         super().__init__(**windows)
         if interval is not None:
-            require(interval=(interval, 1e-12, None))
+            require("data", interval=(interval, 1e-12, None))
         self.path = [Path(one) for one in ([path] if isinstance(path, str) else path)]
         self.interval = interval
         self.time_column = time_column

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fulmen_attention_granger.data.series_data import require
 from fulmen_attention_granger.data.simulated_data import SimulatedData
+from fulmen_attention_granger.options import require
 from fulmen_attention_granger.recordings import Recordings
 from fulmen_attention_granger.systems.recorded import unconnected
 
@@ -31,7 +31,7 @@ class Unconnected(SimulatedData):
         **simulated: Any,
     ) -> None:
         super().__init__(**simulated)
-        require(variables=(variables, 2, None), samples=(samples, 1, None), memory=(memory, 0, 0.999))
+        require("data", variables=(variables, 2, None), samples=(samples, 1, None), memory=(memory, 0, 0.999))
         self.options: dict[str, Any] = {
             "variables": variables,
             "samples": samples,

@@ -19,6 +19,7 @@ from fulmen_attention_granger.opponents.catalog import OPPONENTS, run
 from fulmen_attention_granger.opponents.result import OpponentResult
 
 REFUSED = "refused: "  # a note that begins so tells why a method cannot work here
+FAILED = "failed: "  # a note that begins so tells how a method ended without a result
 _TRIALS, _RESULT = "trials.npz", "result.npz"
 _REFUSED = 2  # exit status of a method that refuses the data; its message is then on the last line
 # One thread, so that the seconds of methods can be compared.
@@ -38,11 +39,11 @@ def run_capped(
 
     Returns:
         Its result. Without scores, and with a note, where the time was up ("not finished in X s"), the
-        method refuses these data, or what it needs is not installed ("refused: why").
+        method refuses these data, what it needs is not installed ("refused: why"), or it came to grief
+        ("failed: how"): one that dies, for want of memory say, takes nothing with it.
 
     Raises:
         KeyError: there is no such opponent.
-        RuntimeError: it failed; with its last lines.
     """
     test = _test_of(name)
     with tempfile.TemporaryDirectory(prefix="fulmen-opponent-") as folder:
@@ -61,8 +62,11 @@ def run_capped(
             reason = ended.stderr.strip().splitlines()[-1]
             return OpponentResult(name, test, None, None, 0.0, 0, f"{REFUSED}{reason}")
         if ended.returncode != 0:
-            tail = " | ".join(ended.stderr.strip().splitlines()[-3:])
-            raise RuntimeError(f"{name} ended with status {ended.returncode}: {tail}")
+            killed = f"killed by signal {-ended.returncode}"
+            how = killed if ended.returncode < 0 else f"status {ended.returncode}"
+            tail = ended.stderr.strip().splitlines()[-1:]
+            note = f"{FAILED}{': '.join([how, *tail])}"
+            return OpponentResult(name, test, None, None, 0.0, 0, note)
         return _load(Path(folder) / _RESULT)
 
 

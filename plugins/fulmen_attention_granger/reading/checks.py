@@ -6,19 +6,23 @@ import numpy as np
 
 from fulmen_attention_granger.recordings import RecordingError, Recordings
 
+FEWEST = 3  # rows: fewer say nothing of how a variable moves
+TINY = 1e-150  # the square root of the smallest number that float64 holds in full
+
 
 def check(recordings: Recordings) -> None:
     """Refuse what no test of who drives whom can work on. Missing values (NaN) are no reason.
 
     Raises:
-        RecordingError: one variable; names that repeat; an infinity; a variable that is never seen, never
-            changes, repeats another one, or only counts the rows.
+        RecordingError: fewer than ``FEWEST`` rows; one variable; names that repeat; an infinity; a variable
+            that is never seen, never changes, repeats another one, or only counts the rows.
     """
     where, names = recordings.source, recordings.names
     if len(names) < 2:
         raise RecordingError(
             f"{where}: has {len(names)} variable; expected 2 or more, of which one may drive another."
         )
+    check_length(recordings, FEWEST, "and many more to find anything")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise RecordingError(
@@ -35,6 +39,11 @@ def check(recordings: Recordings) -> None:
             raise RecordingError(
                 f"{where}: {name!r} is {seen[0]:g} at every step; expected a variable that changes: take it "
                 "out."
+            )
+        if not TINY < seen.max() - seen.min() < 1 / TINY:
+            raise RecordingError(
+                f"{where}: {name!r} goes from {seen.min():g} to {seen.max():g}; expected a range whose "
+                "square can be told from 0 and from infinity: give it in another unit."
             )
     _refuse_repeats(where, names, together)
     _refuse_counters(recordings)
@@ -75,7 +84,10 @@ def _refuse_infinities(recordings: Recordings) -> None:
 def _refuse_repeats(where: str, names: tuple[str, ...], together: np.ndarray) -> None:
     mean, spread = np.nanmean(together, axis=0), np.nanstd(together, axis=0)
     # To a billionth, so that the same quantity in another unit (mV and V) is found too.
-    scaled = np.round((together - mean) / spread, 9) + 0.0
+    scaled = np.round((together - mean) / spread, 9)
+    # ... and so that its negative is: the first value that is there and not 0 is made positive.
+    first_seen = np.argmax(np.nan_to_num(scaled) != 0, axis=0)
+    scaled = scaled * np.sign(scaled[first_seen, np.arange(len(names))]) + 0.0
     first: dict[bytes, int] = {}
     for index, name in enumerate(names):
         key = scaled[:, index].tobytes()
@@ -90,8 +102,8 @@ def _refuse_repeats(where: str, names: tuple[str, ...], together: np.ndarray) ->
 def _refuse_counters(recordings: Recordings) -> None:
     for index, name in enumerate(recordings.names):
         steps = np.concatenate([np.diff(trial[:, index]) for trial in recordings.trials])
-        if len(steps) > 1 and steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0.0):
+        if len(steps) > 5 and steps[0] != 0 and np.allclose(steps, steps[0], rtol=1e-6, atol=0.0):
             raise RecordingError(
-                f"{recordings.source}: {name!r} rises by {steps[0]:g} at every step, as a time or a row "
+                f"{recordings.source}: {name!r} changes by {steps[0]:g} at every step, as a time or a row "
                 f"number does; expected variables: say time_column: {name}, or take it out."
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ def read_csv(path: Path, time_column: str | None) -> OneFile:
                 "mend the row."
             )
         for column, cell in enumerate(row):
-            values[number - 1, column] = _number(path, number, header[column], cell)
+            read = _time if header[column] == time_column else _number
+            values[number - 1, column] = read(path, number, header[column], cell)
     return from_columns(str(path), header, values, time_column)
 
 
@@ -77,8 +79,19 @@ def _number(path: Path, row: int, column: str, cell: str) -> float:
     except ValueError:
         raise RecordingError(
             f"{path}: row {row}, column {column!r}: {text[:40]!r} is no number; expected one, or an empty "
-            "cell where the value is missing."
+            f"cell where the value is missing{': write decimals with a point' if ',' in text else ''}."
         ) from None
+
+
+def _time(path: Path, row: int, column: str, cell: str) -> float:
+    """Return a time: a number, or a date in ISO 8601 as seconds since 1970."""
+    if _is_number(cell):
+        return float(cell)
+    try:
+        at = datetime.fromisoformat(cell.strip())
+    except ValueError:
+        return _number(path, row, column, cell)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _is_number(text: str) -> bool:

@@ -63,7 +63,7 @@ def read_files(
 
 def _read(path: Path, time_column: str | None) -> OneFile:
     if not path.is_file():
-        found = "is a folder" if path.exists() else "does not exist"
+        found = "is a folder" if path.is_dir() else "is no file" if path.exists() else "does not exist"
         raise RecordingError(f"{path}: {found}; expected a file that ends in one of {', '.join(KINDS)}.")
     match path.suffix.lower():
         case ".csv" | ".tsv" | ".txt":

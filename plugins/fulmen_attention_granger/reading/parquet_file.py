@@ -50,10 +50,16 @@ def _numbers(where: str, column: object, is_time: bool) -> np.ndarray:
     assert isinstance(column, pa.ChunkedArray)
     kind = column.type
     if is_time and pa.types.is_timestamp(kind):
-        ticks = column.cast(pa.timestamp("ns")).cast(pa.int64())
+        try:
+            ticks = column.cast(pa.timestamp("ns")).cast(pa.int64())
+        except pa.ArrowInvalid as error:  # a year that nanoseconds do not reach
+            raise RecordingError(f"{where}: {error}; expected times from 1678 to 2262.") from error
         times: np.ndarray = ticks.to_numpy().astype(np.float64) * 1e-9
         return times - times[0] if len(times) else times
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise RecordingError(f"{where}: holds {kind}; expected numbers: convert it, or take the column away.")
-    values: np.ndarray = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    try:
+        values: np.ndarray = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid as error:  # integers that float64 does not hold
+        raise RecordingError(f"{where}: {error}; expected numbers that float64 holds: convert it.") from error
     return values

@@ -6,7 +6,7 @@ from typing import IO
 
 import numpy as np
 
-from fulmen_attention_granger.reading.npz_file import TRUTH
+from fulmen_attention_granger.reading.loose_arrays import TRUTH
 from fulmen_attention_granger.recordings import RecordingError, Recordings
 
 
