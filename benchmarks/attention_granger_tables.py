@@ -177,7 +177,7 @@ def blurred(section: str) -> Callable[[Sequence[Row]], str]:
                 ]
             )  # fmt: skip
         header = (
-            "system", "runs", "AUROC, mean (worst)", "AUPRC", "AUROC before", "raw attention",
+            "system", "runs", "AUROC, mean (worst)", "AUPRC", "before: AUROC", "raw attention",
             "var_granger", "s",
         )  # fmt: skip
         return markdown(header, lines)

@@ -37,7 +37,7 @@ PAGES = [
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 BIN = Path(sys.executable).parent
 
-_FENCE = re.compile(r"^(\s*)```+(?:\{code-block\}\s*)?(\w*)\s*$")
+_FENCE = re.compile(r"^(\s*)```+(?:\{code-block\}\s*)?(\w*|\{[\w-]+\}.*)\s*$")
 _MARKER = re.compile(r"^\s*<!--\s*(file|exits|adds|figures|fragment)(?::\s*(.*?))?\s*-->\s*$")
 _NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 _SHELL = re.compile(r"[|><;&$*]|\bcd\b")
@@ -74,6 +74,8 @@ def blocks(page: Path) -> Iterator[Block]:
         fence = _FENCE.match(line)
         if opening is None and fence:
             opening, body = (number, fence[1], fence[2]), []
+        elif opening is None and line.lstrip().startswith("```"):
+            pytest.fail(f"{page}:{number}: no language alone after the fence: {line}")
         elif opening is not None and fence and not fence[2]:
             indented = len(opening[1])
             text = "".join(f"{part[indented:]}\n" for part in body)

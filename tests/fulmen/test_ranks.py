@@ -119,7 +119,7 @@ CAUSES = {
         pytest.param("ddp", 1, "stop", marks=pytest.mark.long),
         pytest.param("ddp", 1, "memory", marks=pytest.mark.long),
         ("ddp", 0, "stop"),  # the very process that the user started
-        ("ddp_spawn", 1, "kill"),
+        pytest.param("ddp_spawn", 1, "kill", marks=pytest.mark.long),
         pytest.param("ddp_spawn", 0, "stop", marks=pytest.mark.long),
     ],
 )
