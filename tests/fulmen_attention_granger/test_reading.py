@@ -212,6 +212,10 @@ BAD = {
         "'n' changes by 1 at every step, as a time",
     ),
     "a falling counter": (table(np.hstack([-COUNT, X]), ["n", *NAMES]), "'n' changes by -1 at every step"),
+    "a copy with a gap": (
+        table(np.hstack([X, changed((7, 0), np.nan)[:, :1]]), [*NAMES, "m"]),
+        "'m' repeats",
+    ),
     "a mirrored copy": (table(np.hstack([X, 1 - 2 * X[:, :1]]), [*NAMES, "m"]), "'m' repeats"),
     "a range beyond squares": (table(np.hstack([X, 1e300 * X[:, :1] ** 3]), [*NAMES, "m"]), "another unit"),
     "denormal numbers": (table(np.hstack([X, 1e-310 * X[:, :1] ** 3]), [*NAMES, "m"]), "another unit"),

@@ -7,6 +7,8 @@ import numpy as np
 from fulmen_attention_granger.recordings import RecordingError, Recordings
 
 FEWEST = 3  # rows: fewer say nothing of how a variable moves
+ALIKE = 0.9  # correlation, roughly, from which on two variables are compared in full
+SAME = 1e-12  # of a correlation from 1: they differ by a millionth of their spread
 TINY = 1e-150  # the square root of the smallest number that float64 holds in full
 
 
@@ -82,21 +84,21 @@ def _refuse_infinities(recordings: Recordings) -> None:
 
 
 def _refuse_repeats(where: str, names: tuple[str, ...], together: np.ndarray) -> None:
-    mean, spread = np.nanmean(together, axis=0), np.nanstd(together, axis=0)
-    # To a billionth, so that the same quantity in another unit (mV and V) is found too.
-    scaled = np.round((together - mean) / spread, 9)
-    # ... and so that its negative is: the first value that is there and not 0 is made positive.
-    first_seen = np.argmax(np.nan_to_num(scaled) != 0, axis=0)
-    scaled = scaled * np.sign(scaled[first_seen, np.arange(len(names))]) + 0.0
-    first: dict[bytes, int] = {}
-    for index, name in enumerate(names):
-        key = scaled[:, index].tobytes()
-        if key in first:
+    """Refuse what another variable holds too: in other units, mirrored, or with gaps of its own."""
+    seen = ~np.isnan(together)
+    z = np.nan_to_num((together - np.nanmean(together, axis=0)) / np.nanstd(together, axis=0))
+    common = np.maximum(seen.astype(np.float32).T @ seen.astype(np.float32), 1)
+    alike = np.triu(np.abs(z.T @ z) / common > ALIKE, k=1)
+    for first, second in np.argwhere(alike):
+        both = seen[:, first] & seen[:, second]
+        a, b = together[both, first], together[both, second]
+        a, b = a - a.mean(), b - b.mean()
+        size = np.sqrt((a @ a) * (b @ b))
+        if len(a) > FEWEST and size > 0 and 1 - abs(a @ b) / size < SAME:
             raise RecordingError(
-                f"{where}: {name!r} repeats {names[first[key]]!r} at every step; expected variables that "
+                f"{where}: {names[second]!r} repeats {names[first]!r} at every step; expected variables that "
                 "differ: take one of the two out."
             )
-        first[key] = index
 
 
 def _refuse_counters(recordings: Recordings) -> None:
