@@ -27,10 +27,13 @@ class Table:
     Args:
         space: Name to choices.
         values: Cell, as a place in the choices of each name, to accuracy and latency.
+        names: Cell to network, where several cells are one; None: each is another.
     """
 
-    def __init__(self, space: Space, values: dict[Cell, Values]) -> None:
-        self.space, self.values = space, values
+    def __init__(
+        self, space: Space, values: dict[Cell, Values], names: dict[Cell, str] | None = None
+    ) -> None:
+        self.space, self.values, self.names = space, values, names
         costs = self._costs(list(values.values()))
         self._ideal, self._median = costs.min(0), np.median(costs, axis=0)
         self._best = self.ratio(list(values.values()), whole=True)
@@ -43,6 +46,14 @@ class Table:
     def cell(self, choices: dict[str, str]) -> Cell:
         """Return the cell of a choice for each name."""
         return tuple(places.index(choices[name]) for name, places in self.space.items())
+
+    def name(self, cell: Cell) -> str:
+        """Return a text that cells share if they are the same network."""
+        return str(cell) if self.names is None else self.names[cell]
+
+    def canonical(self, choices: dict[str, str]) -> str:
+        """Return that of a choice for each name."""
+        return self.name(self.cell(choices))
 
     @staticmethod
     def _costs(values: list[Values]) -> NDArray[np.float64]:
@@ -88,15 +99,18 @@ def nas_bench_graph(name: str) -> Table:
         for key, row in nas_bench_graph.light_read(name).items()
     }
     worst = (min(accuracy for accuracy, _ in known.values()), max(latency for _, latency in known.values()))
-    values = {}
+    values, names = {}, {}
     for link, *places in itertools.product(range(len(links)), *[range(len(operations))] * 4):
         network = architecture.Arch(list(links[link]), [operations[place] for place in places])
         network = network.regularize()
         network.move_skip_op()
         network.equalpart_sort()
+        names[(link, *places)] = str(network.hash_arch())
         values[(link, *places)] = known.get(network.hash_arch(), worst)
     shapes = ["".join(map(str, link)) for link in links]
-    return Table({"links": shapes, **{f"operation{place}": list(operations) for place in range(4)}}, values)
+    return Table(
+        {"links": shapes, **{f"operation{place}": list(operations) for place in range(4)}}, values, names
+    )
 
 
 TABLES: dict[str, Callable[[], Table]] = {

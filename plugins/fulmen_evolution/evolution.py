@@ -78,6 +78,7 @@ class SteadyState:
         self._lines: list[str] = []
         self._lattice = Lattice(space, self._features) if Lattice.fits(space) else None
         self._numbers: set[int] = set()  # of what was asked for, on a lattice
+        self._named: dict[int, str] = {}  # keys of numbers, where the space has a canonical name
         self._neighbours = Neighbours(space, self._features, seed, self.settings)
 
     def ask(self) -> Individual | None:
@@ -235,7 +236,19 @@ class SteadyState:
 
     def _unknown_numbers(self, numbers: Places) -> NDArray[np.bool_]:
         known = self._numbers
-        return np.array([number not in known for number in numbers.tolist()], dtype=bool)
+        if self.space.canonical is None:
+            return np.array([number not in known for number in numbers.tolist()], dtype=bool)
+        return np.array(
+            [n not in known and self._name(n) not in self._keys for n in numbers.tolist()], dtype=bool
+        )
+
+    def _name(self, number: int) -> str:
+        """Return the key of a genotype of a lattice, made once."""
+        assert self._lattice
+        if number not in self._named:
+            genotype = self._lattice.genotype(self._lattice.places_of(number))
+            self._named[number] = self.space.key(genotype)
+        return self._named[number]
 
     def _choose(self, rows: NDArray[np.int64], far: Places, generator: np.random.Generator) -> int:
         """Return the place of the one that promises most, among near ones and, after them, far ones."""

@@ -43,6 +43,10 @@ class Lattice:
         """Return a number for each row, equal only for equal rows."""
         return places @ self._radix
 
+    def places_of(self, number: int) -> Places:
+        """Return the row of a number."""
+        return number // self._radix % self._counts
+
     def genotype(self, places: Places) -> Genotype:
         """Return the genotype of a row."""
         pairs = zip(self._space.domains, places.tolist(), strict=True)

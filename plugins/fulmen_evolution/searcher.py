@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from fulmen_evolution.goals import GoalError, Goals, parse_goals
 from fulmen_evolution.individual import Told
 from fulmen_evolution.randomness import keyed
 from fulmen_evolution.settings import Settings
-from fulmen_evolution.space import Space, parse_space
+from fulmen_evolution.space import Canonical, Space, parse_space
 from fulmen_evolution.structure import Structure
 
 Objectives = Mapping[str, Literal["max", "min"]] | Sequence[Any]
@@ -47,6 +47,9 @@ class Evolution(fulmen.Searcher):
         crossover: The share of children with two parents; of use without a surrogate.
         surrogate: Whether a model of the objectives chooses among the neighbours of the front.
         deduplicate: Whether equal candidates are never asked for twice.
+        canonical: Takes a candidate's keys and values, returns a text: the same for candidates that are the
+            same network under two names, as in spaces with symmetries. Only one of these is evaluated. None:
+            only equal candidates are the same. In YAML the path of a function: ``my_module.canonical``.
         structures: Dotted key of the config, such as ``model.init_args.network.init_args.layers``, to the
             lists of genes that it may be set to.
 
@@ -68,6 +71,7 @@ class Evolution(fulmen.Searcher):
         surrogate: bool = True,
         deduplicate: bool = True,
         structures: dict[str, Structure] | None = None,
+        canonical: Callable[[dict[str, Any]], str] | None = None,
     ) -> None:
         for name, count, least in (("seed", seed, 0), ("initial", initial, 1), ("population", population, 2)):
             if count < least:
@@ -84,12 +88,19 @@ class Evolution(fulmen.Searcher):
             deduplicate=deduplicate,
         )
         self.algorithm = SteadyState(
-            _space(space, structures), _goals(objectives, combine, weights), seed, settings
+            _space(space, structures, canonical), _goals(objectives, combine, weights), seed, settings
         )
 
     def ask(self) -> fulmen.Candidate | None:
-        """Return the next candidate; None once no other can be found."""
-        individual = self.algorithm.ask()
+        """Return the next candidate; None once no other can be found.
+
+        Raises:
+            UserError: ``canonical`` gives no text.
+        """
+        try:
+            individual = self.algorithm.ask()
+        except SpaceError as error:
+            raise ConfigError(f"searcher: {error}.") from error
         if individual is None:
             return None
         return fulmen.Candidate(
@@ -142,6 +153,7 @@ class Random(fulmen.Searcher):
         deduplicate: Whether equal candidates are never asked for twice. A hundred tries in a row that draw
             nothing new end the search.
         structures: As of `Evolution`.
+        canonical: As of `Evolution`.
 
     Raises:
         UserError: the space is not what it should be.
@@ -155,8 +167,9 @@ class Random(fulmen.Searcher):
         seed: int = 0,
         deduplicate: bool = True,
         structures: dict[str, Structure] | None = None,
+        canonical: Callable[[dict[str, Any]], str] | None = None,
     ) -> None:
-        self.space = _space(space, structures)
+        self.space = _space(space, structures, canonical)
         self.seed = seed
         self.deduplicate = deduplicate
         self.drawn = 0
@@ -206,12 +219,17 @@ class Random(fulmen.Searcher):
             }
 
 
-def _space(space: dict[str, Any] | None, structures: dict[str, Structure] | None) -> Space:
+def _space(
+    space: dict[str, Any] | None, structures: dict[str, Structure] | None, canonical: Canonical | None
+) -> Space:
     twice = sorted(set(space or {}) & set(structures or {}))
     if twice:
         raise ConfigError(f"searcher: {twice[0]} is a key of space and of structures: leave one out.")
     try:
-        return parse_space(space if structures is None else {**(space or {}), **structures})  # type: ignore[arg-type]
+        domains = space if structures is None else {**(space or {}), **structures}
+        made = parse_space(domains, canonical)  # type: ignore[arg-type]
+        made.key(made.sample(np.random.default_rng(0)))  # refused at the door if it cannot be named
+        return made
     except SpaceError as error:
         raise ConfigError(f"searcher: {error}: correct it.") from error
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from fulmen_evolution.domains import Choice, Domain, Range, SpaceError, canonical
+from fulmen_evolution.domains import Choice, Domain, Range, SpaceError
+from fulmen_evolution.domains import canonical as as_text
 
 Genotype = tuple[Any, ...]
 Description = list[list[tuple[int, float]]]
+Canonical = Callable[[dict[str, Any]], str]
 
 KINDS = ("choice", "linear", "log", "integer", "log_integer")
 
@@ -23,17 +25,20 @@ class Space:
 
     Args:
         domains: Key to domain.
+        canonical: Names what keys and values stand for: the same text for the same network. None: only equal
+            values are.
 
     Raises:
         SpaceError: there is no key.
     """
 
-    def __init__(self, domains: Mapping[str, Domain]) -> None:
+    def __init__(self, domains: Mapping[str, Domain], canonical: Canonical | None = None) -> None:
         if not domains:
             raise SpaceError("the space is empty; expected one key or more")
         self.keys = tuple(domains)
         self.domains = tuple(domains.values())
         self.widths = tuple(domain.width for domain in self.domains)
+        self.canonical = canonical
 
     @property
     def listed(self) -> bool:
@@ -104,8 +109,17 @@ class Space:
         return all(domain.admits(value) for domain, value in pairs)
 
     def key(self, genotype: Genotype) -> str:
-        """Return a text that two genotypes share if they are the same network."""
-        return canonical(genotype)
+        """Return a text that two genotypes share if they are the same network.
+
+        Raises:
+            SpaceError: ``canonical`` returns no text.
+        """
+        if self.canonical is None:
+            return as_text(genotype)
+        named = self.canonical(self.overlay(genotype))
+        if not isinstance(named, str):
+            raise SpaceError(f"canonical returned {named!r} for {self.overlay(genotype)}; expected a text")
+        return named
 
     def overlay(self, genotype: Genotype) -> dict[str, Any]:
         """Return the genotype as dotted keys and values."""
@@ -133,12 +147,13 @@ class Space:
         return list(itertools.product(*(d.values for d in self.domains if isinstance(d, Choice))))
 
 
-def parse_space(config: Mapping[str, Any]) -> Space:
+def parse_space(config: Mapping[str, Any], canonical: Canonical | None = None) -> Space:
     """Read a space from plain data.
 
     Args:
         config: Dotted key to a list of choices, to ``{"linear": [low, high]}`` (or ``log``,
             ``integer``, ``log_integer``), to ``{"choice": [...]}``, or to a `Domain`.
+        canonical: As of `Space`.
 
     Raises:
         SpaceError: names the key, what was found and what is expected.
@@ -151,7 +166,7 @@ def parse_space(config: Mapping[str, Any]) -> Space:
             domains[key] = _parse_domain(entry)
         except SpaceError as error:
             raise SpaceError(f"space: {key}: {error}") from None
-    return Space(domains)
+    return Space(domains, canonical)
 
 
 def _parse_domain(entry: Any) -> Domain:

@@ -68,6 +68,37 @@ def test_no_candidate_is_asked_for_twice(options, in_flight):
 MIXED = {**SPACE, "lr": {"log": [1e-4, 1e-1]}, "depth": {"integer": [1, 30]}}
 
 
+def unordered(overlay):
+    """The table is the same whichever of the two operations is named first."""
+    return json.dumps([sorted([overlay["op1"], overlay["op2"]]), round(overlay["width"], 6)])
+
+
+RANGED = {**SPACE, "width": {"linear": [8, 64]}}
+
+
+@pytest.mark.parametrize("space", [SPACE, RANGED], ids=["choices", "ranges"])
+@pytest.mark.parametrize("options", [{}, {"surrogate": False}], ids=["surrogate", "plain"])
+def test_of_candidates_that_are_one_network_one_is_asked_for(space, options):
+    whole = Evolution(space, GOALS, seed=2, canonical=unordered, **options)
+    asked = [unordered(c.overlay) for c in drive(whole, 20, in_flight=3)]
+
+    assert len(set(asked)) == len(asked) == 20
+    if space is SPACE:  # 6 unordered pairs of operations, 4 widths
+        assert len(drive(whole, 100)) == 4
+
+    first = Evolution(space, GOALS, seed=2, canonical=unordered, **options)
+    drive(first, 9)
+    resumed = Evolution(space, GOALS, seed=2, canonical=unordered, **options)
+    resumed.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert [c.overlay for c in drive(first, 8)] == [c.overlay for c in drive(resumed, 8)]
+
+
+def test_random_search_knows_candidates_that_are_one_network():
+    asked = drive(Random(SPACE, canonical=unordered), 100)
+
+    assert len({unordered(c.overlay) for c in asked}) == len(asked) == 24
+
+
 def mixed(overlay):
     if overlay["depth"] % 7 == 0:
         return fulmen.Evaluation(failure="it fell over", status="oom")
@@ -259,6 +290,11 @@ def test_bad_arguments_are_refused_in_one_line(arguments, told):
     with pytest.raises(fulmen.UserError, match=told) as refused:
         Evolution(*arguments)
     assert "\n" not in str(refused.value)
+
+
+def test_a_canonical_name_that_is_no_text_is_refused():
+    with pytest.raises(fulmen.UserError, match=r"canonical returned 8 for .*; expected a text"):
+        Evolution({"width": [8]}, GOALS, canonical=lambda overlay: overlay["width"])
 
 
 @pytest.mark.parametrize("make", [Evolution, Random], ids=lambda make: make.__name__)
