@@ -42,6 +42,7 @@ BARS = {
 }
 POINTS = (50, 100, 200, 300, 500)
 LEAST_SEEDS = 3  # of a line in the plot
+COLOURS = 7  # of the plot, before they begin again
 
 Run = Callable[[Table, int, int], Iterator[Values]]
 
@@ -248,7 +249,9 @@ def show(rows: Mapping[str, Mapping[str, Any]], out: Path) -> None:
             if "," not in method and len(runs) >= LEAST_SEEDS:
                 points = [p for p in POINTS if all(str(p) in row["ratios"] for row in runs.values())]
                 means = [np.mean([row["ratios"][str(p)] for row in runs.values()]) for p in points]
-                axis.plot(points, means, label=method, linewidth=3 if method == "fulmen" else 1, marker=".")
+                style = "-" if len(axis.lines) < COLOURS else "--"
+                width = 3 if method == "fulmen" else 1
+                axis.plot(points, means, style, label=method, linewidth=width, marker=".")
         axis.set_title(title)
         axis.set_xlabel("evaluations")
     for axis in axes[:, 0]:

@@ -1,12 +1,15 @@
 """Tables of networks whose accuracy and latency somebody has measured: NAS-Bench-201 and NAS-Bench-Graph.
 
 A table is a space, as `fulmen_evolution.Evolution` takes it, and what each of its cells gave.
+
+    python benchmarks/nasbench_tables.py cora    # how far its choices explain its accuracies
 """
 
 from __future__ import annotations
 
 import itertools
 import pickle
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -119,3 +122,35 @@ TABLES: dict[str, Callable[[], Table]] = {
 }
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet16-120"}
 TITLES |= {name: f"NAS-Bench-Graph, {name}" for name in ("arxiv", "cora", "proteins")}
+
+
+def explained(table: Table, ridge: float = 0.5) -> tuple[float, float]:
+    """Return how far a linear model of all pairs of choices explains accuracies that it was fitted to.
+
+    Returns:
+        The share of the variance of all networks' accuracy, and its correlation with it among the best tenth:
+        what a search can learn at most, were it shown everything.
+    """
+    networks = {table.name(cell): cell for cell in table.values}
+    cells = np.array(list(networks.values()))
+    accuracy = np.array([table.values[cell][0] for cell in networks.values()])
+    known = [
+        cells[:, place] == choice for place in range(cells.shape[1]) for choice in np.unique(cells[:, place])
+    ]
+    pairs = [a & b for a, b in itertools.combinations(known, 2)]
+    features = np.array([np.ones(len(cells)), *known, *[pair for pair in pairs if pair.any()]], dtype=float).T
+    gram = features.T @ features + ridge * np.eye(features.shape[1])
+    fitted = features @ np.linalg.solve(gram, features.T @ accuracy)
+    best = accuracy > np.quantile(accuracy, 0.9)
+    share = 1 - float(np.square(accuracy - fitted).mean() / accuracy.var())
+    return share, float(np.corrcoef(fitted[best], accuracy[best])[0, 1])
+
+
+if __name__ == "__main__":
+    for asked in sys.argv[1:] or list(TABLES):
+        read = TABLES[asked]()
+        share, among = explained(read)
+        count = len({read.name(cell) for cell in read.values})
+        print(
+            f"{asked}: {count:,} networks; variance explained {share:.2f}; among the best tenth r {among:.2f}"
+        )
