@@ -49,7 +49,8 @@ class AttentionGranger(fulmen.Analyzer):
         test: The read-out that is compared with phantoms, of the same; what a source adds once the
             strongest ones are fitted anew (``refitted``) tells companions of a true source from the source
             itself.
-        folds: Stretches of time held out in turn, at least 2; null: 5, or 3 for long recordings.
+        folds: Stretches of time held out in turn, at least 2; null: 5, or 3 for long recordings
+            and for more than 50 variables.
         seeds: Repeat all with so many seeds and average.
         effort: Factor on the number of training steps.
         time_varying: Add how strong each pair is over time.

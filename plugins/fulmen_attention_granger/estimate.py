@@ -24,7 +24,9 @@ from fulmen_attention_granger.surprises import Surprises, surprises
 
 # Runs pieces: items for `member.run_members` and a label, each with its own list of readings as plain data.
 Run = Callable[[Sequence[dict[str, Any]], str], list[list[dict[str, Any]]]]
-FOLDS = 5  # of a short recording
+FOLDS = 5  # of a short recording of not too many variables
+FEWER = 3  # of others, whose members take long to train
+WIDE = 50  # variables; beyond, a second look at all time is not worth what it costs
 OLDEST = 3  # lags that the search for messengers looks at, at least
 SCORES = ("contribution", "loss", "clark_west", "refitted", "attention", "weighted_attention", "gradient")
 
@@ -39,7 +41,8 @@ class EstimateOptions:
         member: A key of ``choice.MEMBERS``; None: chosen.
         significance: Train beside phantoms, for p and q values.
         q: The share of false edges among the selected that is tolerated.
-        folds: Stretches of time held out, one member each; None: 5 for short recordings, 3 for long ones.
+        folds: Stretches of time held out, one member each; None: 5, or 3 for long recordings and for more
+            than ``WIDE`` variables.
         all_time: Hold all time out, by one member or another (for graphs that change in time); else a
             long recording is held out by a tenth a member, which leaves more to train on.
         seeds: Repeat all with so many seeds.
@@ -127,10 +130,11 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
     lag_choice = choose_lags(trials, options.max_lags) if options.lags is None else None
     lags = options.lags if lag_choice is None else lag_choice.lags
     assert lags is not None
-    long = _windows(trials, lags) > LONG
-    folds = options.folds or (3 if long and not options.all_time else FOLDS)
+    long, wide = _windows(trials, lags) > LONG, trials[0].shape[1] > WIDE
+    fewer = (long or wide) and not options.all_time
+    folds = options.folds or (FEWER if fewer else FOLDS)
     _require_windows(trials, lags, folds)
-    share = 1 / folds if options.all_time or not long else 0.1
+    share = (0.1 if long else 1 / FOLDS) if fewer else 1 / folds
     every = list(range(folds))
 
     def members(name: str, held_out: Sequence[int], seed: int, phantoms: int = 0) -> Members:
@@ -140,8 +144,8 @@ def estimate(trials: Sequence[np.ndarray], run: Run, options: EstimateOptions) -
         )
 
     def groups(name: str, seed: int, phantoms: int = 0) -> list[Members]:
-        # Short recordings: all folds as one program. Long ones: one by one, each kept when finished.
-        parts = [[fold] for fold in every] if long else [every]
+        # Small recordings: all folds as one program. Others: one by one, each kept when finished.
+        parts = [[fold] for fold in every] if long or wide else [every]
         return [members(name, part, seed, phantoms) for part in parts]
 
     def train(wanted: Sequence[Members], label: str) -> list[list[Reading]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fulmen_attention_granger.choice import MEMBERS, choose_member, held_out_loss
+from fulmen_attention_granger.estimate import EstimateOptions, estimate
 from fulmen_attention_granger.lag_choice import choose_lags
 from fulmen_attention_granger.member import Members, read_members
 from fulmen_attention_granger.systems import recorded
@@ -29,6 +30,29 @@ def test_noise_needs_one_lag():
 @pytest.mark.parametrize("seed", [200, 201])
 def test_a_driver_that_acts_after_three_steps_takes_three_lags(seed):
     assert choose_lags(standardised(recorded.common_driver(seed=seed).trials)).lags == 3
+
+
+class Asked(Exception):  # noqa: N818  (no error: it ends the estimate once it has asked)
+    """Holds the first pieces of an estimate."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "variables", "folds", "tried", "share"),
+    [(400, 50, 5, [0, 1, 2, 3, 4], 0.2), (400, 51, 3, [0], 0.2), (3000, 50, 3, [0], 0.1)],
+)
+def test_long_and_wide_recordings_have_fewer_folds_of_which_one_is_tried(
+    rows, variables, folds, tried, share
+):
+    def ask(items, label):
+        raise Asked(items)
+
+    x = np.random.default_rng(0).standard_normal((rows, variables))
+    with pytest.raises(Asked) as asked:
+        estimate([x], ask, EstimateOptions(lags=1))
+
+    items = asked.value.args[0]
+    assert [item["held_out"] for item in items] == [tried] * 3
+    assert {(item["folds"], item["share"]) for item in items} == {(folds, share)}
 
 
 def test_losses_are_likelihoods_of_gaussians():
