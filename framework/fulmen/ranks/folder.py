@@ -135,8 +135,15 @@ class RankFolder:
         return True
 
     def remove(self) -> None:
-        """Remove the folder; the run is over."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folder; the run is over.
+
+        It is renamed first: a rank that still beats would leave a file in what is being emptied, and with it
+        the folder.
+        """
+        gone = self.path.with_name(f"{self.path.name}-{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self.path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         with contextlib.suppress(FulmenError):  # a full disk or a folder that is gone must not fail a run
