@@ -10,7 +10,8 @@ import pytest
 from fulmen.errors import DataError, UserError
 from fulmen_attention_granger import AttentionGranger, Recordings, granger_graph
 from fulmen_attention_granger.edges import COLUMNS, graphml
-from fulmen_attention_granger.recordings import default_names
+from fulmen_attention_granger.reading.checks import check
+from fulmen_attention_granger.recordings import RecordingError, default_names
 
 NAN, INF = float("nan"), float("inf")
 BAD_OPTIONS = [
@@ -87,6 +88,16 @@ def test_arrays_that_cannot_be_examined_are_refused(trials, said):
 
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("first", "second"), [(3, 690), (255, 256), (300, 301)])
+def test_a_copy_is_found_among_many_variables_wherever_it_stands(first, second):
+    x = np.random.default_rng(0).standard_normal((60, 700))
+    x[:, second] = 2 - 3 * x[:, first]
+    x[5, second] = NAN
+
+    with pytest.raises(RecordingError, match=f"'x{second}' repeats 'x{first}'"):
+        check(Recordings((x,), default_names(700)))
 
 
 def test_more_variables_than_memory_allows_are_refused_with_an_estimate(monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from fulmen_attention_granger.recordings import RecordingError, Recordings
@@ -9,6 +11,7 @@ from fulmen_attention_granger.recordings import RecordingError, Recordings
 FEWEST = 3  # rows: fewer say nothing of how a variable moves
 ALIKE = 0.9  # correlation, roughly, from which on two variables are compared in full
 SAME = 1e-12  # of a correlation from 1: they differ by a millionth of their spread
+STRIP = 256  # columns that are compared with all others at once
 TINY = 1e-150  # the square root of the smallest number that float64 holds in full
 
 
@@ -87,9 +90,7 @@ def _refuse_repeats(where: str, names: tuple[str, ...], together: np.ndarray) ->
     """Refuse what another variable holds too: in other units, mirrored, or with gaps of its own."""
     seen = ~np.isnan(together)
     z = np.nan_to_num((together - np.nanmean(together, axis=0)) / np.nanstd(together, axis=0))
-    common = np.maximum(seen.astype(np.float32).T @ seen.astype(np.float32), 1)
-    alike = np.triu(np.abs(z.T @ z) / common > ALIKE, k=1)
-    for first, second in np.argwhere(alike):
+    for first, second in _alike(z, seen.astype(np.float32)):
         both = seen[:, first] & seen[:, second]
         a, b = together[both, first], together[both, second]
         a, b = a - a.mean(), b - b.mean()
@@ -99,6 +100,16 @@ def _refuse_repeats(where: str, names: tuple[str, ...], together: np.ndarray) ->
                 f"{where}: {names[second]!r} repeats {names[first]!r} at every step; expected variables that "
                 "differ: take one of the two out."
             )
+
+
+def _alike(z: np.ndarray, seen: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield pairs of columns that go together, roughly: a strip of them at a time, for there may be many."""
+    for start in range(0, z.shape[1], STRIP):
+        strip = slice(start, start + STRIP)
+        common = np.maximum(seen[:, strip].T @ seen[:, start:], 1)
+        alike = np.triu(np.abs(z[:, strip].T @ z[:, start:]) / common > ALIKE, k=1)
+        for first, second in np.argwhere(alike).tolist():
+            yield start + first, start + second
 
 
 def _refuse_counters(recordings: Recordings) -> None:
