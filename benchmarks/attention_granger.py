@@ -285,7 +285,7 @@ def _paper(made: Recordings, seconds: float, device: str) -> dict[str, Any]:
 
 
 def _halves(made: Recordings, result: Estimate) -> dict[str, float]:
-    series = smoothed(result.blocks, result.rows, None)
+    series = smoothed(result.blocks, result.rows)
     first = series.middles < made.samples / 2
     return {
         half: auroc(series.strength[chosen].mean(0), made.truths[f"graph_{half}"].astype(bool))

@@ -91,7 +91,7 @@ class Estimate:
         members: What was trained for the ranking.
         blocks: Held-out time: (blocks, targets, sources) of the encompassing read-out, with rows
             (blocks, 3) of trial, first, last; in the order of time.
-        null_blocks: The same for phantoms; None without significance.
+        null_blocks: The same for phantoms, and in ``null_rows`` their rows; None without significance.
         seconds: CPU time of all members, those tried and left among them.
     """
 
@@ -112,6 +112,7 @@ class Estimate:
     blocks: np.ndarray
     rows: np.ndarray
     null_blocks: np.ndarray | None = None
+    null_rows: np.ndarray | None = None
     seconds: float = 0.0
 
 
@@ -246,7 +247,7 @@ def _assembled(
     n = len(scores["contribution"])
     for score in scores.values():
         np.fill_diagonal(score, 0.0)
-    significance, null, null_blocks = None, None, None
+    significance, null, null_blocks, null_rows = None, None, None, None
     stability = np.full((n, n), np.nan)
     if beside:
         both = pair_scores(beside)[options.test]
@@ -255,7 +256,8 @@ def _assembled(
         each = [pair_scores([reading])[options.test] for reading in beside]
         stability = np.mean([one[:, :n] > np.quantile(one[:, n:], 0.95) for one in each], 0)
         np.fill_diagonal(stability, 0.0)
-        null_blocks = _in_time(beside)[0][:, :, n:]
+        both_blocks, null_rows = _in_time(beside)
+        null_blocks = both_blocks[:, :, n:]
     lag_score = np.mean([reading.lag_strength for reading in readings], 0)
     slope = np.mean([reading.knockouts.slope for reading in readings], 0)
     lag = lag_score.argmax(2)
@@ -282,6 +284,7 @@ def _assembled(
         blocks=blocks,
         rows=rows,
         null_blocks=null_blocks,
+        null_rows=null_rows,
     )
 
 

@@ -135,7 +135,7 @@ def add_time(
     report: fulmen.Report, result: Estimate, recordings: Recordings, rows: list[dict[str, Any]]
 ) -> None:
     """Add how strong the selected pairs, or the highest ranked, are over time."""
-    series = smoothed(result.blocks, result.rows, result.null_blocks)
+    series = smoothed(result.blocks, result.rows, result.null_blocks, result.null_rows)
     index = {name: place for place, name in enumerate(recordings.names)}
     shown = [row for row in rows if row["selected"]] or rows
     shown = shown[:MOST_PAIRS_OVER_TIME]
