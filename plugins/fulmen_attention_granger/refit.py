@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 STRONG = 3
-SMALLEST = 1e-6  # share of its square that must be left of what a source adds once the others are known
+SMALLEST = 1e-6  # share of a square that must be left once others are known: less is rounding
+STILL = 1e-6  # variance, of z-scores: a neuron that is silent in all of the held-out time says nothing
 
 
 class RefitSums:
@@ -83,6 +84,8 @@ class RefitSums:
         n, sources = self.cc.shape
         t = np.zeros((n, sources))
         for target in range(n):
+            if self._is_still(target):
+                continue
             strong = self.strong[target].numpy()
             others = np.setdiff1d(np.arange(sources), [target, *strong])
             t[target, others] = self._tested(target, others, np.arange(self.features))
@@ -102,6 +105,12 @@ class RefitSums:
             slopes = np.linalg.pinv(ff[np.ix_(kept, kept)], rcond=1e-9, hermitian=True) @ fy[kept]
             left[target] = self.yy[target] - fy[kept] @ slopes
         return np.asarray(np.maximum(left, 0.0) / np.maximum(self.count, 1.0))
+
+    def _is_still(self, target: int) -> bool:
+        """Say whether a target is constant over held-out time: what is left of it then is rounding."""
+        weight = max(self.ff[target, 0, 0], 1e-300)
+        mean = self.fy[target, 0] / weight
+        return bool(self.yy[target] / weight - mean**2 < STILL)
 
     def _without(self, place: int) -> np.ndarray:
         """Return the features without those of one strong source."""
@@ -127,7 +136,10 @@ class RefitSums:
         free = self.count[target] - len(kept) - 2
         told = (left > SMALLEST * cc) & (cc > 0) & (free > 0)
         safe = np.where(told, left, 1.0)
-        variance = np.maximum(yy - cy**2 / safe, 1e-300) / max(1.0, free)
+        unexplained = yy - cy**2 / safe
+        # Where events are rare, rounding seems to explain more than there is.
+        told &= (yy > 0) & (unexplained > -SMALLEST * yy)
+        variance = np.where(told, np.maximum(unexplained, SMALLEST * yy), 1.0) / max(1.0, free)
         return np.where(told, cy / np.sqrt(safe * variance), 0.0)
 
 

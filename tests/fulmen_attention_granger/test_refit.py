@@ -44,6 +44,39 @@ def explicit_t(held_out, strong, target, source):
     return slopes[-1] / np.sqrt(inverse[-1, -1] * variance)
 
 
+def test_nothing_is_said_of_a_target_that_is_constant_while_held_out(held_out):
+    added, forecast, history, future, weight, known = held_out
+    still = future.clone()
+    still[:, 1] = -0.125
+    sums = RefitSums(np.array([[1, 2], [0, 3], [3, 0], [0, 1]]), SOURCES, LAGS)
+    sums.add(added, forecast, history, still, weight, known)
+    t = sums.t_values()
+
+    assert np.array_equal(t[1], np.zeros(SOURCES))
+    assert np.abs(t[[0, 2, 3]]).max() > 3
+
+
+def test_what_a_source_explains_without_a_rest_has_a_great_t_value(held_out):
+    added, forecast, history, future, weight, known = held_out
+    exact = future.clone()
+    exact[:, 0] = 0.5 * history[:, 0, 0] + added[3, :, 0]
+    sums = RefitSums(np.array([[1, 2], [0, 3], [3, 0], [0, 1]]), SOURCES, LAGS)
+    sums.add(added, forecast, history, exact, weight, known)
+    t = sums.t_values()
+
+    assert np.isfinite(t).all()
+    assert t[0].argmax() == 3
+    assert t[0, 3] > 1000
+
+
+def test_what_is_explained_beyond_all_there_is_is_rounding(held_out):
+    sums = RefitSums(np.array([[1, 2], [0, 3], [3, 0], [0, 1]]), SOURCES, LAGS)
+    sums.add(*held_out)
+    sums.cy[0, 3] *= 1e3
+
+    assert sums.t_values()[0, 3] == 0
+
+
 def test_t_values_are_those_of_explicit_regressions(held_out):
     strong = np.array([[1, 2], [0, 3], [3, 0], [0, 1]])
     sums = RefitSums(strong, SOURCES, LAGS)
