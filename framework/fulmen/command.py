@@ -39,6 +39,17 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
+def _with_values(argv: Sequence[str]) -> list[str]:
+    """Write out flags that stand for themselves, unless true or false follows: ``--fresh``, ``--dry_run``."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] in {"--fresh=true", "--dry_run=true"} and word in {"true", "false"}:
+            words[-1] = words[-1].replace("true", word)
+        else:
+            words.append(f"{word}=true" if word in {"--fresh", "--dry_run"} else word)
+    return words
+
+
 class CommandCLI(FulmenCLI):
     """The ``fulmen`` command: beyond FulmenCLI, options win over files wherever they stand.
 
@@ -49,8 +60,7 @@ class CommandCLI(FulmenCLI):
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._quiet = "--quiet" in argv
-        flags = {"--fresh": "--fresh=true", "--dry_run": "--dry_run=true"}
-        argv = [flags.get(word, word) for word in argv if word != "--quiet"]
+        argv = _with_values([word for word in argv if word != "--quiet"])
         verbs = self.subcommands()
         with exits.exit_statuses():
             verb = arguments.split(argv).verb

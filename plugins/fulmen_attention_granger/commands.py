@@ -9,10 +9,9 @@ from typing import Literal
 from fulmen import progress, write_artifact
 from fulmen.errors import ConfigError, DataError, FulmenError
 from fulmen_attention_granger.data.series_data import SeriesData
-from fulmen_attention_granger.method_rows import opponent_row
+from fulmen_attention_granger.method_rows import found_row, opponent_row, pair_rows
 from fulmen_attention_granger.opponents.capped import FAILED, REFUSED, run_capped
 from fulmen_attention_granger.opponents.catalog import OPPONENTS
-from fulmen_attention_granger.opponents.result import OpponentResult
 from fulmen_attention_granger.reading.writing import write_npz
 from fulmen_attention_granger.recordings import RecordingError, Recordings
 
@@ -48,7 +47,7 @@ def opponents(
     q: float = 0.1,
     to: str | None = None,
 ) -> None:
-    """Run the classical tests on recordings; with a known truth, print how right each one is.
+    """Run the classical tests on recordings: which edges each finds, or with a known truth how right it is.
 
     Args:
         data: Any data of this plugin with its options.
@@ -56,7 +55,8 @@ def opponents(
         lags: How many each looks at; None: its own choice.
         seconds: Of wall-clock time that each may take; whoever takes longer is stopped.
         q: The false-discovery rate at which edges are chosen, where there are p values.
-        to: A CSV file for the table; None: it is printed alone.
+        to: A CSV file: the table where the truth is known, else a row for each method and pair with its
+            score, p and q value; None: the table is printed alone.
     """
     if seconds <= 0 or not 0 < q < 1 or (lags is not None and lags < 1):
         raise ConfigError(
@@ -75,11 +75,19 @@ def opponents(
     failed = [result for result in results if result.note.startswith(FAILED)]
     if len(failed) + len(refused) == len(results):
         raise FulmenError(f"{recordings.source}: {failed[0].method}: {failed[0].note}")
-    table = _table(results, recordings, q)
-    sys.stdout.write(f"{recordings.source}: {_told(recordings)}\n{table[1]}\n")
+    import pandas as pd
+
+    if recordings.graph is None:
+        rows = pd.DataFrame([found_row(result, recordings.names, q) for result in results])
+        kept = pd.concat([pair_rows(result, recordings.names) for result in results])
+    else:
+        rows = kept = pd.DataFrame([opponent_row(result, recordings.graph, q) for result in results])
+    printed = rows.drop(columns="test", errors="ignore")
+    table = printed.to_string(index=False, float_format="{:.3f}".format, na_rep="-")
+    sys.stdout.write(f"{recordings.source}: {_told(recordings)}\n{table}\n")
     if to is not None:
-        write_artifact(to, table[0])
-        sys.stdout.write(f"{to}: {len(results)} rows\n")
+        write_artifact(to, kept.to_csv(index=False))
+        sys.stdout.write(f"{to}: {len(kept)} rows\n")
 
 
 def _recordings(command: str, data: SeriesData | None) -> Recordings:
@@ -94,22 +102,6 @@ def _fitting(recordings: Recordings) -> list[str]:
         for name, opponent in OPPONENTS.items()
         if opponent.most_variables is None or recordings.variables <= opponent.most_variables
     ]
-
-
-def _table(results: list[OpponentResult], recordings: Recordings, q: float) -> tuple[str, str]:
-    """Return the table as CSV and as text for a terminal."""
-    import pandas as pd
-
-    if recordings.graph is None:
-        rows = pd.DataFrame(
-            [{"method": r.method, "lags": r.lags, "seconds": r.seconds, "note": r.note} for r in results]
-        )
-    else:
-        rows = pd.DataFrame([opponent_row(result, recordings.graph, q) for result in results])
-    printed = rows.drop(columns="test", errors="ignore").to_string(
-        index=False, float_format="{:.3f}".format, na_rep="-"
-    )
-    return rows.to_csv(index=False), printed
 
 
 def _told(recordings: Recordings) -> str:

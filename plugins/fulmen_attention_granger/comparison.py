@@ -77,10 +77,14 @@ def compare(
         intervals = {name: over_targets(score, graph, options.seed) for name, score in scores.items()}
         report.figures["curves"] = score_charts.curves(scores, graph, intervals)
         report.tables["intervals"] = _intervals(intervals)
-    for row in rows:
-        report.scalars[f"auroc/{row['method']}"] = row["auroc"]
-        report.scalars[f"auprc/{row['method']}"] = row["auprc"]
+        for row in rows:
+            report.scalars[f"auroc/{row['method']}"] = row["auroc"]
+            report.scalars[f"auprc/{row['method']}"] = row["auprc"]
     ours = rows[0]
+    if not 0 < int(graph[mask].sum()) < int(mask.sum()):
+        kind = "no edge" if not graph[mask].any() else "every edge there can be"
+        report.findings.insert(1, f"The truth has {kind}: there is nothing to rank, and no AUROC.")
+        return
     report.findings.insert(
         1,
         f"Against the truth: AUROC {ours['auroc']:.3f}, AUPRC {ours['auprc']:.3f} off the diagonal; "

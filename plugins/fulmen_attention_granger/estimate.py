@@ -191,6 +191,11 @@ def _windows(trials: Sequence[np.ndarray], lags: int) -> int:
 
 def _require_windows(trials: Sequence[np.ndarray], lags: int, folds: int) -> None:
     count, needed = _windows(trials, lags), 8 * folds * (lags + 1)
+    longest, variables = max(len(trial) for trial in trials), trials[0].shape[1]
+    if count < needed and variables > longest:
+        raise ValueError(
+            f"{longest} rows of {variables} variables; rows are times, columns variables: turn it"
+        )
     if count < needed:
         raise ValueError(
             f"{count} windows of {lags} lags are too few for {folds} folds; at least {needed} are needed: "

@@ -41,8 +41,8 @@ def matrices(
     panels += [] if graph is None else [("truth", graph.astype(float))]
     panels += [(name, scores[name]) for name in others]
     caption = (
-        "Sources in columns, targets in rows. Scores are shown as roots of their share of the largest; the "
-        "diagonal is not tested."
+        "Sources in columns, targets in rows; the diagonal is not tested. Colours of scores grow with the "
+        "root: a quarter of the highest score is half as dark."
     )
     figure: Figure
     figure, axes = new_figure(1, len(panels), size=(2.9 * len(panels) + 0.7, 3.4), caption=caption)
@@ -56,7 +56,7 @@ def matrices(
             panel.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
             panel.set_yticks(range(len(names)), names if panel is axes[0] else [], fontsize=size)
     axes[0].set_ylabel("target")
-    figure.colorbar(image, ax=list(axes), shrink=0.7, label="root of the share", pad=0.01)
+    figure.colorbar(image, ax=list(axes), shrink=0.7, label="root of score / highest", pad=0.01)
     return figure
 
 
@@ -137,7 +137,10 @@ def lags(
         interval: Time between two rows.
     """
     figure: Figure
-    caption = f"What each single lag adds: at most {MOST_LINES} pairs, the highest scores."
+    caption = (
+        f"What each lag adds while the source's other lags stay: at most {MOST_LINES} pairs, the highest "
+        "scores. Lags know some of the same: parts do not add up to the score."
+    )
     figure, panel = new_figure(size=(7.0, 3.6), caption=caption)
     index = {name: place for place, name in enumerate(names)}
     shown = ([row for row in rows if row["selected"]] or list(rows))[:MOST_LINES]
@@ -185,7 +188,7 @@ def over_time(
     panel.invert_yaxis()
     panel.set_xlabel(f"time ({_rows(interval)}{'' if len(starts) == 1 else ', trials one after the other'})")
     panel.set_yticks(range(len(labels)), labels, fontsize=6)
-    figure.colorbar(image, ax=panel, label="share of the 99 % quantile", pad=0.01)
+    figure.colorbar(image, ax=panel, label="help, 1 = 99 % of all seen", pad=0.01)
     return figure
 
 

@@ -52,6 +52,7 @@ def report_of(
         "missing": float(recordings.missing),
         "lags": float(result.members.lags),
         "explained": float(result.explained.mean()),
+        "flagged": float(sum(bool(row["flag"]) for row in rows)),
     }
     if found is not None:
         figures["network"] = graph_charts.network(rows, names)
@@ -59,7 +60,7 @@ def report_of(
         arrays |= {"p_value": found.p_values, "q_value": found.q_values, "selected": found.selected}
         scalars |= {
             "selected": float(len(chosen)),
-            "flagged": float(sum(bool(row["flag"]) for row in chosen)),
+            "selected_and_flagged": float(sum(bool(row["flag"]) for row in chosen)),
         }
     return fulmen.Report(
         title=f"Who drives whom: {recordings.source}",
@@ -96,7 +97,7 @@ def _findings(
         findings = [f"{pairs} pairs ranked, without a test; highest: {best}."]
     elif chosen:
         findings = [
-            f"{len(chosen)} of {pairs} pairs selected; at most {q:.0%} of them are expected to be false. "
+            f"{len(chosen)} of {pairs} pairs selected, of which a share of q = {q:g} may be false. "
             f"Strongest: {best}."
         ]
     else:
@@ -111,6 +112,19 @@ def _findings(
             f"{len(flagged)} selected {'pair is' if len(flagged) == 1 else 'pairs are'} flagged: something "
             f"that was not recorded may drive both ({first}). No test of forecasts can settle that."
         )
+    everywhere = sum(bool(row["flag"]) for row in rows)
+    if everywhere > pairs / 2:
+        findings.append(
+            f"{everywhere} of all {pairs} pairs are flagged: errors go together everywhere, as under a "
+            "common input, slow sampling, or dense and noiseless dynamics. A single flag says little here."
+        )
+    unstable = [row for row in chosen if row["stability"] < 0.5]
+    if unstable:
+        first = ", ".join(f"{row['source']} to {row['target']}" for row in unstable[:3])
+        findings.append(
+            f"{len(unstable)} of the selected stand above 95 % of the phantoms in less than half of the "
+            f"folds ({first}): all folds together select them, and they are the least certain."
+        )
     nonlinear, variance = result.members.nonlinear, result.members.variance
     kind = "nonlinear" if nonlinear else "linear"
     findings.append(
@@ -123,7 +137,11 @@ def _findings(
             "such a graph, the likelihood decides."
         )
     if recordings.missing:
-        findings.append(f"{recordings.missing:.1%} of the values are missing and were masked.")
+        gaps = np.isnan(np.concatenate(recordings.trials)).mean(axis=0)
+        findings.append(
+            f"{recordings.missing:.1%} of the values are missing and were masked; most of "
+            f"{recordings.names[gaps.argmax()]}: {gaps.max():.1%}."
+        )
     findings.append(
         "An edge says that the source's past helps to forecast the target beyond all other recorded pasts; "
         "causes that were not recorded, or act within one sampling step, can look the same."

@@ -44,9 +44,16 @@ def choose_lags(trials: Sequence[np.ndarray], most: int = 5, number: int = 5) ->
         trials: z-scores, each (time, variables), NaN = missing (counts as the mean).
         most: Lags to try at most.
         number: Folds.
+
+    Raises:
+        ValueError: the longest trial has fewer than four rows a lag.
     """
     longest = max(len(trial) for trial in trials)
-    most = max(1, min(most, (longest - 1) // 4))
+    if most > max(1, (longest - 1) // 4):
+        raise ValueError(
+            f"max_lags is {most}, the longest trial has {longest} rows; expected at most a quarter of them, "
+            f"{(longest - 1) // 4}: ask for fewer"
+        )
     variables = trials[0].shape[1]
     largest = max(2, MOST_FEATURES // (2 * most))
     if variables > largest:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from fulmen_attention_granger.opponents.result import OpponentResult
 from fulmen_attention_granger.scoring import auprc, auroc, benjamini_hochberg, selection
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRONGEST = 3  # pairs that are named
 
 
 class MethodRow(TypedDict):
@@ -63,7 +69,48 @@ def method_row(
 
 def opponent_row(result: OpponentResult, graph: np.ndarray, q: float) -> MethodRow:
     """Score an opponent; its edges are those that Benjamini and Hochberg choose at the rate ``q``."""
-    chosen = None
-    if result.p_values is not None:
-        chosen = np.nan_to_num(benjamini_hochberg(result.p_values), nan=1.0) <= q
+    q_values = _q_values(result)
+    chosen = None if q_values is None else q_values <= q
     return method_row(result.method, result.test, result.score, chosen, graph, result.seconds, result.note)
+
+
+def found_row(result: OpponentResult, names: Sequence[str], q: float) -> dict[str, Any]:
+    """Say what an opponent finds where no truth is known: how many edges at the rate ``q``, the strongest."""
+    pairs, q_values = pair_rows(result, names), _q_values(result)
+    strongest = pairs.nlargest(STRONGEST, "score")
+    return {
+        "method": result.method,
+        "edges": float("nan") if q_values is None else float((q_values <= q).sum()),
+        "strongest": ", ".join(f"{row.source} to {row.target}" for row in strongest.itertuples()) or "-",
+        "lags": result.lags,
+        "seconds": result.seconds,
+        "note": result.note,
+    }
+
+
+def pair_rows(result: OpponentResult, names: Sequence[str]) -> pd.DataFrame:
+    """Return a row for each ordered pair: method, source, target, score, p and q value (NaN without)."""
+    import pandas as pd
+
+    columns = ["method", "source", "target", "score", "p_value", "q_value"]
+    if result.score is None:
+        return pd.DataFrame(columns=columns)
+    target, source = np.nonzero(~np.eye(len(names), dtype=bool))
+    names_of, q_values = np.array(names, dtype=object), _q_values(result)
+    nothing = np.full(len(target), np.nan)
+    values = (
+        result.method,
+        names_of[source],
+        names_of[target],
+        result.score[target, source],
+        nothing if result.p_values is None else result.p_values[target, source],
+        nothing if q_values is None else q_values[target, source],
+    )
+    return pd.DataFrame(dict(zip(columns, values, strict=True)))
+
+
+def _q_values(result: OpponentResult) -> np.ndarray | None:
+    """Return Benjamini and Hochberg's q values, 1 on the diagonal; None where there are no p values."""
+    if result.p_values is None:
+        return None
+    return np.asarray(np.nan_to_num(benjamini_hochberg(result.p_values), nan=1.0))

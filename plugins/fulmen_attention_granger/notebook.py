@@ -12,6 +12,7 @@ import fulmen
 from fulmen.errors import DataError, UserError
 from fulmen_attention_granger.analyzer import OWNER, AttentionGranger
 from fulmen_attention_granger.reading.checks import check
+from fulmen_attention_granger.reading.data_frames import frames_of, from_frames
 from fulmen_attention_granger.reading.loose_arrays import one_file, split_trials
 from fulmen_attention_granger.recordings import RecordingError, Recordings
 
@@ -24,19 +25,20 @@ def granger_graph(
     graph: np.ndarray | Sequence[Sequence[int]] | None = None,
     seed: int = 0,
     device: str = "cpu",
-    interval: float = 1.0,
+    interval: float | None = None,
     **options: Any,
 ) -> fulmen.Report:
     """Return the report of arrays, as ``fulmen analyze`` would make it.
 
     Args:
         x: Real numbers, (time, variables) or (trials, time, variables), or a sequence of (time, variables);
-            NaN = missing. A pandas DataFrame gives its columns' names.
+            NaN = missing. A pandas DataFrame gives its columns' names, and if it is indexed by dates the
+            interval in seconds; their steps must be equal, or whole months.
         names: Of the variables; None: those of a DataFrame, else ``x0``, ``x1``, ...
         graph: The truth where it is known, 0 or 1, (targets, sources).
         seed: Of everything.
         device: ``cpu`` or ``cuda``.
-        interval: Time between two rows, for the axes of figures.
+        interval: Time between two rows, for the axes of figures; None: that of an index of dates, else 1.
         options: Of `AttentionGranger`.
 
     Raises:
@@ -50,9 +52,10 @@ def granger_graph(
     return AttentionGranger(**options).of(recordings, seed, _device(device))
 
 
-def _recordings_of(x: Any, names: Sequence[str] | None, graph: Any, interval: float) -> Recordings:
-    if names is None and hasattr(x, "columns"):
-        names = [str(name) for name in x.columns]
+def _recordings_of(x: Any, names: Sequence[str] | None, graph: Any, interval: float | None) -> Recordings:
+    if frames := frames_of(x):
+        own, x, step = from_frames(WHERE, frames)
+        names, interval = own if names is None else names, step if interval is None else interval
     given: dict[str, Any] = {"names": names, "graph": graph, "interval": interval}
     arrays = {name: _array(name, value) for name, value in given.items() if value is not None}
     read = one_file(WHERE, _trials(x), arrays)

@@ -36,8 +36,8 @@ def curves(scores: dict[str, np.ndarray], graph: np.ndarray, intervals: dict[str
     for index, (name, score) in enumerate(scores.items()):
         first, second, interval = roc(score, graph), precision_recall(score, graph), intervals[name]
         label = (
-            f"{name}\n  {first.area:.3f} {_bracket(interval.auroc)}, "
-            f"{second.area:.3f} {_bracket(interval.auprc)}"
+            f"{name}\n  {first.area:.3f}{_bracket(interval.auroc)}, "
+            f"{second.area:.3f}{_bracket(interval.auprc)}"
         )
         style = {"linewidth": widths[index], "linestyle": "-" if index < 7 else "--"}
         (drawn,) = left.plot(first.x, first.y, label=label, **style)
@@ -92,11 +92,12 @@ def _calibration(panel: Axes, p: np.ndarray) -> None:
     levels = np.linspace(0.0, 1.0, 201)[1:-1]
     low, high = (np.ceil(bdtrik(at, len(p), levels)) / len(p) for at in (0.025, 0.975))
     panel.fill_between(levels, low, high, color=MUTED, alpha=0.25, linewidth=0, label="no edge")
-    panel.step(np.r_[0.0, p, 1.0], np.r_[0.0, np.arange(1, len(p) + 1), len(p)] / len(p), where="post")
+    panel.step(np.r_[0.0, p, 1.0], np.r_[0.0, np.arange(1, len(p) + 1), len(p)] / len(p),
+               where="post", label="pairs")  # fmt: skip
     panel.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1)
     panel.set(xlabel="p", ylabel="share of pairs")
     panel.legend(frameon=False, fontsize=8, loc="lower right")
 
 
 def _bracket(bounds: tuple[float, float]) -> str:
-    return "" if np.isnan(bounds[0]) else f"[{bounds[0]:.2f}, {bounds[1]:.2f}]"
+    return "" if np.isnan(bounds[0]) else f" [{bounds[0]:.2f}, {bounds[1]:.2f}]"

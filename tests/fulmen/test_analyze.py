@@ -195,7 +195,9 @@ def test_the_same_command_twice_gives_the_same_report_in_two_folders(run_fulmen,
 def test_options_and_quiet_and_fresh(run_fulmen, tmp_path):
     name = config(tmp_path)
 
-    ran = run_fulmen("analyze", "--config", name, "--analyzer.scale=2", "--run=out", "--quiet", "--fresh")
+    ran = run_fulmen(
+        "analyze", "--config", name, "--analyzer.scale=2", "--run=out", "--quiet", "--fresh", "true"
+    )
 
     assert ran.status == 0, ran.stderr
     assert ran.stdout == ""

@@ -49,11 +49,16 @@ def test_results_come_in_the_order_of_the_items(tmp_path):
     assert [result["value"] for result in results] == [0, 1, 4, 9, 16, 25]
 
 
-def test_a_second_map_does_no_work_twice_and_sees_the_same_values(tmp_path):
-    first = KeptMap(InlineEngine(), tmp_path / "kept")(square, items(tmp_path), "squares")
-    second = KeptMap(InlineEngine(), tmp_path / "kept")(square, items(tmp_path), "squares")
+def test_a_second_map_does_no_work_twice_and_sees_the_same_values(tmp_path, caplog):
+    kept = KeptMap(InlineEngine(), tmp_path / "kept")
+    with caplog.at_level("INFO", logger="fulmen"):
+        first = kept(square, items(tmp_path), "squares")
+        assert kept(square, items(tmp_path), "squares") == first
+        assert not [line for line in caplog.messages if "earlier run" in line]
+        second = KeptMap(InlineEngine(), tmp_path / "kept")(square, items(tmp_path), "squares")
 
     assert second == first
+    assert "squares: 6 of 6 were made by an earlier run and are taken back." in caplog.messages
     assert len((tmp_path / "log").read_text().split()) == 6
 
 

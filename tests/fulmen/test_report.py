@@ -372,3 +372,16 @@ def test_importing_report_imports_nothing_heavy():
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
     assert output.strip() == "[]"
+
+
+def test_a_printed_report_says_what_was_found_and_not_every_number():
+    report = Report("Title", {"a": 1.0}, {"t": pd.DataFrame({"x": range(999)})}, arrays={"z": np.arange(9e3)})
+    report.findings.append("Something.")
+
+    assert repr(report).splitlines() == [
+        "Report: Title",
+        "- Something.",
+        "scalars: a",
+        "tables: t",
+        "arrays: z",
+    ]

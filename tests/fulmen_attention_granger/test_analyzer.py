@@ -46,6 +46,8 @@ def test_an_option_that_makes_no_sense_is_refused_in_one_line(options, said):
 
 NOISE = np.random.default_rng(0).standard_normal((300, 3))
 SQUARE = np.zeros((3, 3))
+FRAME = pd.DataFrame(NOISE, columns=["a", "b", "c"])
+DAYS = pd.date_range("2001-01-01", periods=len(NOISE))
 BAD_CALLS = [
     ({"x": NOISE[:, 0]}, "arrays: x: has shape (300,); expected (time, variables)"),
     ({"x": NOISE[:, :, None, None]}, "x: has shape (300, 3, 1, 1)"),
@@ -60,6 +62,19 @@ BAD_CALLS = [
     ({"x": NOISE, "interval": 0}, "interval is 0; expected one number above 0"),
     ({"x": NOISE, "device": "gpu"}, "device is 'gpu'; expected cpu, or cuda"),
     ({"x": NOISE[:5]}, "windows of 1 lags are too few"),
+    ({"x": NOISE[:60].T}, "rows are times, columns variables: turn it"),
+    ({"x": NOISE[:100], "max_lags": 30}, "max_lags is 30, the longest trial has 100 rows; expected at most"),
+    ({"x": [NOISE[:60], NOISE[:60]]}, "trial 2 repeats trial 1"),
+    (
+        {"x": [FRAME[:60], FRAME[60:][["c", "b", "a"]]]},
+        "trial 2: has the columns c, b, a, trial 1 has a, b, c",
+    ),
+    ({"x": FRAME.assign(b="x")}, "column 'b': holds"),
+    ({"x": FRAME.assign(b=1j)}, "column 'b': holds complex128; expected real"),
+    (
+        {"x": FRAME.set_axis(DAYS).drop(DAYS[9])},
+        "index: the time goes from 2001-01-09 to 2001-01-11 after row 9",
+    ),
 ]
 
 
@@ -133,6 +148,28 @@ def report():
     )
 
 
+def test_frames_keep_names_values_and_dates():
+    nullable = FRAME[:160].astype("Float64").set_axis(DAYS[:160])
+    nullable.iloc[3, 0] = pd.NA
+    options = {"lags": 1, "member": "linear", "effort": 0.05, "significance": False}
+    plain = NOISE[:160].copy()
+    plain[3, 0] = NAN
+
+    found, other = granger_graph(nullable, **options), granger_graph(plain, **options)
+
+    assert set(found.tables["edges"].source) == {"a", "b", "c"}
+    assert np.array_equal(found.arrays["score"], other.arrays["score"])
+    assert "(rows of 86400)" in found.figures["lags"].axes[0].get_xlabel().replace("lag ", "")
+    assert "most of a: 0.6%" in " ".join(found.findings)
+
+
+def test_a_truth_that_nothing_can_be_ranked_by_gets_no_auroc():
+    found = granger_graph(NOISE[:160], graph=SQUARE, lags=1, member="linear", effort=0.05, significance=False)
+
+    assert found.findings[1] == "The truth has no edge: there is nothing to rank, and no AUROC."
+    assert not any(name.startswith("au") for name in found.scalars)
+
+
 def test_the_report_has_the_tables_and_figures_that_users_rely_on(report):
     edges, methods = report.tables["edges"], report.tables["methods"]
 
@@ -145,6 +182,10 @@ def test_the_report_has_the_tables_and_figures_that_users_rely_on(report):
     assert {"matrix", "network", "curves", "lags", "phantoms", "over_time"} == set(report.figures)
     low, high = report.tables["intervals"].loc[0, ["auroc_low", "auroc_high"]]
     assert low <= methods.auroc[0] <= high
+    legend = report.tables["legend"]
+    shown = [(name, column) for name, table in report.tables.items() if name != "legend" for column in table]
+    assert list(zip(legend.table, legend.column, strict=True)) == shown
+    assert legend.meaning.str.len().min() > 10
     graph = nx.parse_graphml(graphml(edges.to_dict("records"), ["a & b", "<c>", "d"]))
     assert set(graph) == {"a & b", "<c>", "d"}
     assert graph.edges["a & b", "<c>"]["sign"] == 1

@@ -41,16 +41,24 @@ def test_opponents_score_a_file_with_a_truth(run_fulmen, tmp_path):
     assert f"{float(rows['spike_regression']['auroc']):.3f}" in ran.stdout
 
 
-def test_opponents_without_a_truth_have_no_scores(run_fulmen, tmp_path):
-    np.save(tmp_path / "a.npy", np.random.default_rng(0).standard_normal((200, 3)))
+def test_opponents_without_a_truth_say_what_they_find(run_fulmen, tmp_path):
+    x = np.random.default_rng(0).standard_normal((200, 3))
+    x[1:, 2] += x[:-1, 0]
+    np.save(tmp_path / "a.npy", x)
     ran = run_fulmen(
         *("attention_granger", "opponents", "--data", "time_series", "--data.path=a.npy"),
-        *("--methods=[var_granger]", "--seconds=100"),
+        *("--methods=[var_granger,slarac]", "--seconds=100", "--to=pairs.csv"),
     )
+    with (tmp_path / "pairs.csv").open() as file:
+        rows = list(csv.DictReader(file))
 
     assert ran.status == 0, ran.stderr
-    assert "var_granger" in ran.stdout
+    assert "x0 to x2" in ran.stdout
     assert "auroc" not in ran.stdout
+    assert [row["method"] for row in rows] == ["var_granger"] * 6 + ["slarac"] * 6
+    found = min((row for row in rows if row["q_value"]), key=lambda row: float(row["q_value"]))
+    assert (found["source"], found["target"]) == ("x0", "x2")
+    assert float(found["q_value"]) < 1e-6
 
 
 WRONG = {

@@ -74,6 +74,37 @@ def test_a_column_of_dates_gives_the_interval_in_seconds(tmp_path):
     assert read_files([tmp_path / "a.csv"]).interval == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(
+    ("dates", "interval"),
+    [
+        (np.arange("2001-01", "2006-01", dtype="datetime64[M]").astype("datetime64[D]"), 1.0),
+        (np.arange("2001-01", "2016-01", 3, dtype="datetime64[M]").astype("datetime64[D]") + 9, 1.0),
+        (
+            np.arange("2001-02", "2006-02", dtype="datetime64[M]").astype("datetime64[D]") - 1,
+            1.0,
+        ),  # last days
+        (np.arange("1501-01-01", "1501-03-02", dtype="datetime64[D]"), 86400.0),
+    ],
+)
+def test_months_are_equal_steps_and_days_are_seconds(tmp_path, dates, interval):
+    lines = [",".join([str(date), *map(str, row)]) for date, row in zip(dates, X, strict=True)]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(["time", *NAMES]), *lines]))
+
+    assert read_files([tmp_path / "a.csv"]).interval == interval
+
+
+@pytest.mark.parametrize("kind", ["text", "date"])
+def test_parquet_may_hold_dates_as_text_or_days(tmp_path, kind):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    days = np.arange("2001-01-01", "2001-03-02", dtype="datetime64[D]")
+    times = pa.array(days.astype(str).tolist(), pa.large_string()) if kind == "text" else pa.array(days)
+    parquet.write_table(pa.table({"time": times, "a": X[:, 0], "b": X[:, 1]}), tmp_path / "a.parquet")
+
+    assert read_files([tmp_path / "a.parquet"]).interval == 86400.0
+
+
 def test_parquet_is_read_with_nulls_and_timestamps(tmp_path):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
@@ -232,6 +263,23 @@ BAD = {
         table(np.hstack([changed((5, 0), np.nan)[:, :1], X]), ["time", *NAMES]),
         "row 6 has no time",
     ),
+    "a time column that is not there": (
+        table(X, NAMES),
+        "time_column is 'when', the columns are left, right, heart rate; expected one of them",
+        {"time_column": "when"},
+    ),
+    "dates in another column": (
+        raw(b"Date,a,b\n2001-01-01,1,2\n2001-01-02,3,1\n2001-01-03,1,1\n", "a.csv"),
+        "'2001-01-01' is a date, expected a number: if the column holds the time, say time_column: Date",
+    ),
+    "dates that skip a month": (
+        raw(b"time,a\n2001-01-31,1\n2001-02-28,3\n2001-03-31,2\n2001-05-31,4\n", "a.csv"),
+        "the time goes from 2001-03-31 to 2001-05-31 after row 3, the usual step is 1 months; expected equal",
+    ),
+    "a number among dates": (
+        raw(b"time,a,b\n2001-01-01,1,2\n2001-02-01,3,1\n3,1,1\n", "a.csv"),
+        "column 'time': row 3 holds the number 3, others hold dates",
+    ),
     "an npz without x": (npz(y=X), "a.npz: has no x (it holds y); expected x of shape (time, variables)"),
     "an npz with pickles": (pickled_npz, "x: holds Python objects, which would have to be unpickled"),
     "a flat x": (npz(x=X[:, 0]), "x: has shape (60,); expected (time, variables)"),
@@ -263,12 +311,12 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_and_status_2(tmp_path, case):
-    make, told = BAD[case]
+    make, told, *options = BAD[case]
     make(tmp_path)
     paths = sorted(tmp_path.glob("a.*")) or [tmp_path / "a.csv"]
 
     with pytest.raises(DataError) as caught:
-        TimeSeries(str(paths[0])).recordings()
+        TimeSeries(str(paths[0]), **dict(*options)).recordings()
 
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Report:
     """What an analysis found.
 
@@ -111,6 +111,13 @@ class Report:
         )
 
     __hash__ = None  # type: ignore[assignment]  # a report can be changed
+
+    def __repr__(self) -> str:
+        """Say what was found and what there is of it, in a few lines."""
+        kinds = ("scalars", "tables", "figures", "arrays")
+        has = [f"{kind}: {', '.join(getattr(self, kind))}" for kind in kinds if getattr(self, kind)]
+        findings = [f"- {finding}" for finding in self.findings]
+        return "\n".join([f"Report: {self.title or 'untitled'}", *findings, *has])
 
     def _repr_html_(self) -> str:
         from fulmen.analysis.page import fragment

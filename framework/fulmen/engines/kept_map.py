@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ from fulmen.artifacts import write_artifact
 from fulmen.errors import FulmenError
 from fulmen.progressing import progress
 from fulmen.searching import Engine, Outcome, Task
+
+log = logging.getLogger(__name__)
 
 Setup = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -32,6 +35,7 @@ class KeptMap:
     def __init__(self, engine: Engine, folder: Path) -> None:
         self.engine = engine
         self.folder = folder
+        self._made: set[str] = set()
 
     def __call__(
         self, function: Callable[..., Any], items: Sequence[Any], label: str, setup: Setup | None = None
@@ -41,6 +45,10 @@ class KeptMap:
         folder = self.folder / _folder_name(label)
         kept = {task.key: folder / f"{task.key}.json" for task in tasks}
         results = {key: json.loads(path.read_bytes()) for key, path in kept.items() if path.exists()}
+        if earlier := len(results.keys() - self._made):
+            log.info(
+                "%s: %d of %d were made by an earlier run and are taken back.", label, earlier, len(kept)
+            )
         missing = list({task.key: task for task in tasks if task.key not in results}.values())
         for outcome in progress(self._run(missing), label, total=len(missing)):
             if outcome.failure is not None:
@@ -49,6 +57,7 @@ class KeptMap:
             write_artifact(kept[outcome.key], text)
             # Read back from the text, so that a resumed run sees the very same values.
             results[outcome.key] = json.loads(text)
+            self._made.add(outcome.key)
         return [results[task.key] for task in tasks]
 
     def _run(self, tasks: Sequence[Task]) -> Iterator[Outcome]:

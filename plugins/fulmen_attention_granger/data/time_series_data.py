@@ -22,8 +22,8 @@ class TimeSeries(SeriesData):
     Args:
         path: A file, or several, each a trial or more; no window crosses from one to the next.
         interval: Time between two rows; None: what the files say, else 1.
-        time_column: The column of a table that holds the time, numbers or dates (ISO 8601), where it has one
-            of that name: its steps must be equal. None: every column is a variable.
+        time_column: The column of a table that holds the time, numbers or dates (ISO 8601), its steps
+            equal or whole months; a table need not have a ``time``. None: every column is a variable.
         windows: Of the windows for a Trainer: see ``SeriesData``.
     """
 

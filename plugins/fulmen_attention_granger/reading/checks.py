@@ -28,6 +28,7 @@ def check(recordings: Recordings) -> None:
             f"{where}: has {len(names)} variable; expected 2 or more, of which one may drive another."
         )
     check_length(recordings, FEWEST, "and many more to find anything")
+    _refuse_repeated_trials(recordings)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise RecordingError(
@@ -67,10 +68,26 @@ def check_length(recordings: Recordings, rows: int, why: str) -> None:
     """
     longest = max(len(trial) for trial in recordings.trials)
     if longest < rows:
+        lying = recordings.variables > longest
+        remedy = (
+            "rows are times, columns variables: turn it" if lying else "record longer, or ask for fewer lags"
+        )
         raise RecordingError(
             f"{recordings.source}: the longest trial has {longest} rows; expected {rows} or more ({why}): "
-            "record longer, or ask for fewer lags."
+            f"{remedy}."
         )
+
+
+def _refuse_repeated_trials(recordings: Recordings) -> None:
+    """Refuse what would count the same rows twice."""
+    seen: dict[bytes, int] = {}
+    for number, trial in enumerate(recordings.trials, start=1):
+        first = seen.setdefault(trial.tobytes(), number)
+        if first != number:
+            raise RecordingError(
+                f"{recordings.source}: trial {number} repeats trial {first}; expected trials that differ: "
+                "take one of the two out."
+            )
 
 
 def _refuse_infinities(recordings: Recordings) -> None:

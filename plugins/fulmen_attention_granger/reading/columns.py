@@ -1,4 +1,4 @@
-"""A table as a recording: which column holds the time, and whether its steps are equal."""
+"""A table as a recording: which column holds the time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fulmen_attention_granger.reading.times import equal_step
 from fulmen_attention_granger.recordings import RecordingError
 
-TOLERANCE = 0.01  # of a step: times in files are rounded
+TIME = "time"  # the column that holds the time where nothing else is said and there is one
 
 
 class OneFile(NamedTuple):
@@ -29,56 +30,34 @@ class OneFile(NamedTuple):
     truths: dict[str, np.ndarray] = {}
 
 
-def from_columns(where: str, names: list[str], values: np.ndarray, time_column: str | None) -> OneFile:
+def from_columns(where: str, columns: list[tuple[str, np.ndarray]], time_column: str | None) -> OneFile:
     """Take the column of times away from a table, if it has one, and check its steps.
 
     Args:
         where: The file, for messages.
-        names: Of all columns, in order.
-        values: float64, shape (rows, columns).
-        time_column: The name of the column that holds the time; None, or a name that no column has: all
-            columns are variables.
+        columns: Name and values of each, in order: float64, shape (rows,); datetime64 perhaps, where it holds
+            the time.
+        time_column: The name of the column that holds the time; None, or ``time`` where no column is called
+            so: all columns are variables.
 
     Raises:
-        RecordingError: names repeat, or the times do not rise in equal steps.
+        RecordingError: names repeat, the column of times is missing, or they do not rise in equal steps.
     """
+    names = [name for name, _ in columns]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise RecordingError(
             f"{where}: {names.count(repeated[0])} columns are called {repeated[0]!r}; expected names that "
             "differ: rename them."
         )
-    if time_column is None or time_column not in names:
-        return OneFile((values,), tuple(names))
-    at = names.index(time_column)
-    interval = equal_step(f"{where}: column {time_column!r}", values[:, at])
-    return OneFile((np.delete(values, at, axis=1),), tuple(names[:at] + names[at + 1 :]), interval)
-
-
-def equal_step(where: str, times: np.ndarray) -> float:
-    """Return the step between times that rise evenly.
-
-    Args:
-        where: What holds the times, for messages.
-        times: float64, shape (rows,).
-
-    Raises:
-        RecordingError: fewer than two times, one is missing, or a step differs from the median step by
-            more than 1 %; names the first such row.
-    """
-    if len(times) < 2 or not np.isfinite(times).all():
-        gap = int(np.flatnonzero(~np.isfinite(times))[0]) + 1 if len(times) > 1 else len(times)
+    if time_column is not None and time_column not in {TIME, *names}:
         raise RecordingError(
-            f"{where}: row {gap} has no time; expected two or more times, none missing: fill it in, or say "
-            "time_column: null and take the column out."
+            f"{where}: time_column is {time_column!r}, the columns are {', '.join(names[:6])}"
+            f"{', ...' if len(names) > 6 else ''}; expected one of them: change it."
         )
-    steps = np.diff(times)
-    step = float(np.median(steps))
-    wrong = np.flatnonzero(np.abs(steps - step) > TOLERANCE * abs(step))
-    if step <= 0 or len(wrong):
-        row = int(wrong[0]) if len(wrong) else int(np.flatnonzero(steps <= 0)[0])
-        raise RecordingError(
-            f"{where}: the time goes from {times[row]:g} to {times[row + 1]:g} after row {row + 1}, the "
-            f"usual step is {step:g}; expected equal steps upwards: resample, and leave lost rows empty."
-        )
-    return step
+    variables = [(name, column) for name, column in columns if name != time_column]
+    rows = len(columns[0][1]) if columns else 0
+    values = np.stack([column for _, column in variables], axis=1) if variables else np.empty((rows, 0))
+    times = dict(columns).get(time_column) if time_column is not None else None
+    interval = None if times is None else equal_step(f"{where}: column {time_column!r}", times)
+    return OneFile((values,), tuple(name for name, _ in variables), interval)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from fulmen_attention_granger.reading.columns import OneFile, from_columns
+from fulmen_attention_granger.reading.times import is_date, parsed
 from fulmen_attention_granger.recordings import RecordingError
 
 MISSING = frozenset(["", "nan", "na", "n/a", "null", "none"])  # in small letters
@@ -43,17 +44,18 @@ def read_csv(path: Path, time_column: str | None) -> OneFile:
         )
     header = [name.strip() for name in rows[0]]
     _check_header(path, header)
-    values = np.empty((len(rows) - 1, len(header)))
     for number, row in enumerate(rows[1:], start=1):
         if len(row) != len(header):
             raise RecordingError(
                 f"{path}: row {number} has {len(row)} cells, the header {len(header)}; expected as many: "
                 "mend the row."
             )
-        for column, cell in enumerate(row):
-            read = _time if header[column] == time_column else _number
-            values[number - 1, column] = read(path, number, header[column], cell)
-    return from_columns(str(path), header, values, time_column)
+    cells = zip(*rows[1:], strict=True)
+    columns = [
+        (name, _column(path, name, list(column), name == time_column))
+        for name, column in zip(header, cells, strict=True)
+    ]
+    return from_columns(str(path), columns, time_column)
 
 
 def _check_header(path: Path, header: list[str]) -> None:
@@ -70,28 +72,29 @@ def _check_header(path: Path, header: list[str]) -> None:
         )
 
 
-def _number(path: Path, row: int, column: str, cell: str) -> float:
+def _number(path: Path, column: str, row: int, cell: str) -> float:
     text = cell.strip()
     if text.lower() in MISSING:
         return float("nan")
     try:
         return float(text)
     except ValueError:
+        if is_date(text):
+            raise RecordingError(
+                f"{path}: row {row + 1}, column {column!r}: {text[:40]!r} is a date, expected a number: if "
+                f"the column holds the time, say time_column: {column}."
+            ) from None
         raise RecordingError(
-            f"{path}: row {row}, column {column!r}: {text[:40]!r} is no number; expected one, or an empty "
-            f"cell where the value is missing{': write decimals with a point' if ',' in text else ''}."
+            f"{path}: row {row + 1}, column {column!r}: {text[:40]!r} is no number; expected one, or an "
+            f"empty cell where the value is missing{': write decimals with a point' if ',' in text else ''}."
         ) from None
 
 
-def _time(path: Path, row: int, column: str, cell: str) -> float:
-    """Return a time: a number, or a date in ISO 8601 as seconds since 1970."""
-    if _is_number(cell):
-        return float(cell)
-    try:
-        at = datetime.fromisoformat(cell.strip())
-    except ValueError:
-        return _number(path, row, column, cell)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+def _column(path: Path, name: str, cells: list[str], is_time: bool) -> np.ndarray:
+    number = partial(_number, path, name)
+    if is_time:
+        return parsed(f"{path}: column {name!r}", cells, number)
+    return np.array([number(*cell) for cell in enumerate(cells)])
 
 
 def _is_number(text: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fulmen_attention_granger.reading.checks import check
-from fulmen_attention_granger.reading.columns import OneFile
+from fulmen_attention_granger.reading.columns import TIME, OneFile
 from fulmen_attention_granger.reading.csv_file import read_csv
 from fulmen_attention_granger.reading.npy_file import read_npy
 from fulmen_attention_granger.reading.npz_file import read_npz
@@ -19,7 +19,7 @@ KINDS = (".csv", ".tsv", ".txt", ".parquet", ".npz", ".npy")
 
 
 def read_files(
-    paths: Sequence[Path], interval: float | None = None, time_column: str | None = "time"
+    paths: Sequence[Path], interval: float | None = None, time_column: str | None = TIME
 ) -> Recordings:
     """Read files, each a trial or several, of the same variables in the same order.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from fulmen_attention_granger.reading.columns import OneFile, from_columns
+from fulmen_attention_granger.reading.times import parsed
 from fulmen_attention_granger.recordings import RecordingError
 
 
@@ -15,8 +17,8 @@ def read_parquet(path: Path, time_column: str | None) -> OneFile:
 
     Args:
         path: The file.
-        time_column: The column that holds the time (numbers or timestamps; the interval of the latter is
-            in seconds), if there is one of that name; None: there is none.
+        time_column: The column that holds the time (numbers, timestamps, or dates as text), if there is
+            one of that name; None: there is none.
 
     Raises:
         RecordingError: pyarrow is not installed, the file is damaged, a column is not of numbers.
@@ -35,31 +37,36 @@ def read_parquet(path: Path, time_column: str | None) -> OneFile:
         raise RecordingError(
             f"{path}: is not a whole Parquet file ({str(error).splitlines()[0]}): write it anew."
         ) from error
-    names = [str(name) for name in table.column_names]
     columns = [
-        _numbers(f"{path}: column {name!r}", table.column(index), name == time_column)
-        for index, name in enumerate(names)
+        (str(name), _values(f"{path}: column {str(name)!r}", column, str(name) == time_column))
+        for name, column in zip(table.column_names, table.columns, strict=True)
     ]
-    values = np.stack(columns, axis=1) if columns else np.empty((table.num_rows, 0))
-    return from_columns(str(path), names, values, time_column)
+    return from_columns(str(path), columns, time_column)
 
 
-def _numbers(where: str, column: object, is_time: bool) -> np.ndarray:
+def _values(where: str, column: object, is_time: bool) -> np.ndarray:
     import pyarrow as pa
 
     assert isinstance(column, pa.ChunkedArray)
     kind = column.type
-    if is_time and pa.types.is_timestamp(kind):
-        try:
-            ticks = column.cast(pa.timestamp("ns")).cast(pa.int64())
-        except pa.ArrowInvalid as error:  # a year that nanoseconds do not reach
-            raise RecordingError(f"{where}: {error}; expected times from 1678 to 2262.") from error
-        times: np.ndarray = ticks.to_numpy().astype(np.float64) * 1e-9
-        return times - times[0] if len(times) else times
+    if is_time and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        naive = pa.timestamp(kind.unit if pa.types.is_timestamp(kind) else "s")
+        times: np.ndarray = column.cast(naive).to_numpy()
+        return times
+    if is_time and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return parsed(where, [cell or "" for cell in column.to_pylist()], partial(_no_number, where))
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise RecordingError(f"{where}: holds {kind}; expected numbers: convert it, or take the column away.")
+        is_time = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+        remedy = "name it as time_column" if is_time else "convert it, or take the column away"
+        raise RecordingError(f"{where}: holds {kind}; expected numbers: {remedy}.")
     try:
         values: np.ndarray = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid as error:  # integers that float64 does not hold
         raise RecordingError(f"{where}: {error}; expected numbers that float64 holds: convert it.") from error
     return values
+
+
+def _no_number(where: str, row: int, cell: str) -> float:
+    if cell.strip():
+        raise RecordingError(f"{where}: row {row + 1}: {cell[:40]!r} is no date in ISO 8601: convert it.")
+    return float("nan")
