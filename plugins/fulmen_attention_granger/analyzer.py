@@ -16,7 +16,7 @@ from fulmen_attention_granger.edges import edge_rows, graphml
 from fulmen_attention_granger.estimate import SCORES, EstimateOptions, Run, estimate, reordered
 from fulmen_attention_granger.forecaster_base import ForecasterBase
 from fulmen_attention_granger.graph_report import add_time, report_of
-from fulmen_attention_granger.legend import add_legend
+from fulmen_attention_granger.legend import legend
 from fulmen_attention_granger.member import run_members
 from fulmen_attention_granger.memory import memory_needed, require_memory
 from fulmen_attention_granger.model_report import report_of_model
@@ -179,7 +179,7 @@ class AttentionGranger(fulmen.Analyzer):
             add_time(report, result, recordings, rows)
         if recordings.graph is not None:
             compare(report, result, recordings, self.opponents, self.opponent_seconds, options)
-        add_legend(report)
+        report.tables["legend"] = legend(report.tables)
         return report, rows
 
 

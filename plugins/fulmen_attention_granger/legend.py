@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Mapping
 
-import fulmen
+import pandas as pd
 
 MEANINGS = {
     "edges": {
@@ -50,12 +50,12 @@ MEANINGS = {
 }
 
 
-def add_legend(report: fulmen.Report) -> None:
-    """Add the table ``legend``: what each column of the report's tables says."""
-    report.tables["legend"] = pd.DataFrame(
+def legend(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return a row for each column of the tables: ``table``, ``column``, ``meaning``."""
+    return pd.DataFrame(
         [
             {"table": table, "column": column, "meaning": MEANINGS[table][column]}
-            for table, frame in report.tables.items()
+            for table, frame in tables.items()
             for column in frame.columns
         ]
     )

@@ -13,7 +13,7 @@ from fulmen.errors import DataError
 from fulmen_attention_granger import graph_charts
 from fulmen_attention_granger.edges import COLUMNS, ranked
 from fulmen_attention_granger.forecaster_base import ForecasterBase
-from fulmen_attention_granger.legend import add_legend
+from fulmen_attention_granger.legend import legend
 from fulmen_attention_granger.method_rows import method_row
 from fulmen_attention_granger.pieces import device_for
 from fulmen_attention_granger.recordings import Recordings
@@ -66,7 +66,7 @@ def report_of_model(model: ForecasterBase, recordings: Recordings) -> fulmen.Rep
         ]
         report.tables["methods"] = pd.DataFrame([dict(row) for row in table])
         report.scalars |= {f"auroc/{row['method']}": row["auroc"] for row in table}
-    add_legend(report)
+    report.tables["legend"] = legend(report.tables)
     return report
 
 
