@@ -118,12 +118,12 @@ def _findings(
             f"{everywhere} of all {pairs} pairs are flagged: errors go together everywhere, as under a "
             "common input, slow sampling, or dense and noiseless dynamics. A single flag says little here."
         )
-    unstable = [row for row in chosen if row["stability"] < 0.5]
+    unstable = [row for row in chosen if row["stability"] == 0]
     if unstable:
         first = ", ".join(f"{row['source']} to {row['target']}" for row in unstable[:3])
         findings.append(
-            f"{len(unstable)} of the selected stand above 95 % of the phantoms in less than half of the "
-            f"folds ({first}): all folds together select them, and they are the least certain."
+            f"{len(unstable)} of the selected stand above 95 % of the phantoms in no fold ({first}): all "
+            "folds together select them, and they are the least certain."
         )
     nonlinear, variance = result.members.nonlinear, result.members.variance
     kind = "nonlinear" if nonlinear else "linear"
