@@ -23,6 +23,7 @@ from fulmen_attention_granger.windows import folds, windows
 JOIN = 6  # sources that may join, at most
 RIDGE = 1e-3  # of a feature's variance: features repeat each other
 ENOUGH = 0.004  # less than half a percent of the squared error is not worth a lag
+FEW = 5  # lags; so many may be asked for of short trials too, where fewer are tried
 MOST_FEATURES = 1000  # beyond, a subset of the variables decides
 
 
@@ -46,14 +47,16 @@ def choose_lags(trials: Sequence[np.ndarray], most: int = 5, number: int = 5) ->
         number: Folds.
 
     Raises:
-        ValueError: the longest trial has fewer than four rows a lag.
+        ValueError: more than ``FEW`` are asked for, and more than a quarter of the longest trial's rows.
     """
     longest = max(len(trial) for trial in trials)
-    if most > max(1, (longest - 1) // 4):
+    quarter = max(1, (longest - 1) // 4)
+    if most > max(quarter, FEW):
         raise ValueError(
             f"max_lags is {most}, the longest trial has {longest} rows; expected at most a quarter of them, "
-            f"{(longest - 1) // 4}: ask for fewer"
+            f"{quarter}: ask for fewer"
         )
+    most = min(most, quarter)
     variables = trials[0].shape[1]
     largest = max(2, MOST_FEATURES // (2 * most))
     if variables > largest:

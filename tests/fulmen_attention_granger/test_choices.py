@@ -13,6 +13,14 @@ from fulmen_attention_granger.systems import recorded
 from fulmen_attention_granger.windows import standardised
 
 
+def test_short_trials_are_given_as_many_lags_as_they_can_bear():
+    trials = list(np.random.default_rng(0).standard_normal((20, 13, 2)))
+
+    assert len(choose_lags(trials, 5).losses) == 3
+    with pytest.raises(ValueError, match="max_lags is 6, the longest trial has 13 rows; expected at most"):
+        choose_lags(trials, 6)
+
+
 @pytest.mark.parametrize("lag", [1, 2, 4])
 def test_the_lag_of_an_autoregression_is_found(lag):
     generator = np.random.default_rng(lag)
