@@ -36,7 +36,9 @@ def test_loudness_is_in_decibels_of_the_mean_amplitude(tmp_path):
         steps = np.arange(120)
         np.savetxt(
             tmp_path / f"grasshopper_stimulus{cell}.txt",
-            np.c_[50.0 * steps, np.where(steps < 40, 0.1, 1 + steps % 2) * np.where(steps < 80, 1, 10)],
+            np.c_[
+                50.0 * steps, cell * np.where(steps < 40, 0.1, 1 + steps % 2) * np.where(steps < 80, 1, 10)
+            ],
         )
         (tmp_path / f"grasshopper_spike_times{cell}.txt").write_text("# a comment\n100\n1999\n2000\n\n")
     read = Grasshopper(folder=str(tmp_path)).recordings()
