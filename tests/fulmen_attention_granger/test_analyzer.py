@@ -47,7 +47,7 @@ def test_an_option_that_makes_no_sense_is_refused_in_one_line(options, said):
 NOISE = np.random.default_rng(0).standard_normal((300, 3))
 SQUARE = np.zeros((3, 3))
 FRAME = pd.DataFrame(NOISE, columns=["a", "b", "c"])
-DAYS = pd.date_range("2001-01-01", periods=len(NOISE))
+DAYS = pd.date_range("2001-01-01", periods=len(NOISE), unit="ns")
 BAD_CALLS = [
     ({"x": NOISE[:, 0]}, "arrays: x: has shape (300,); expected (time, variables)"),
     ({"x": NOISE[:, :, None, None]}, "x: has shape (300, 3, 1, 1)"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from fulmen_attention_granger.data.series_data import SeriesData
 from fulmen_attention_granger.options import require
+from fulmen_attention_granger.reading.columns import TIME
 from fulmen_attention_granger.reading.files import read_files
 from fulmen_attention_granger.recordings import Recordings
 
@@ -31,7 +32,7 @@ class TimeSeries(SeriesData):
         self,
         path: str | list[str],
         interval: float | None = None,
-        time_column: str | None = "time",
+        time_column: str | None = TIME,
         **windows: Any,
     ) -> None:
         super().__init__(**windows)

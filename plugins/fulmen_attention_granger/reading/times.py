@@ -109,6 +109,6 @@ def _months(times: np.ndarray) -> np.ndarray | None:
 
 
 def _shown(time: np.generic) -> str:
-    return (
-        str(time).removesuffix(".000000").removesuffix("T00:00:00") if time.dtype.kind == "M" else f"{time:g}"
-    )
+    if time.dtype.kind != "M":
+        return f"{time:g}"
+    return str(time.astype("datetime64[us]")).removesuffix(".000000").removesuffix("T00:00:00")
