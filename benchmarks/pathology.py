@@ -32,7 +32,7 @@ from typing import Any
 import pathology_patches
 import torch
 from pathology_found import found_in, network_of, random_search, standing
-from pathology_latency import ratios
+from pathology_latency import FORMS, LEAST_ROUNDS, forwards, ratios
 from pathology_networks import NETWORKS, REFERENCE
 from pathology_training import Recipe, probabilities, scores, train
 from torch import nn
@@ -41,6 +41,7 @@ import fulmen
 
 RESULTS = Path(__file__).parent / "results" / "pathology"
 SEEDS = 3
+SPEEDS = [f"{form}ratio_{batch}" for form in FORMS for batch in LEAST_ROUNDS]  # of a file latency-NAME.json
 SMALL = {"train": 256, "val": 128, "test": 128}  # for a try
 
 
@@ -157,21 +158,19 @@ def latency(options: argparse.Namespace) -> None:
         reference.load_state_dict(
             {name: v.float() if v.is_floating_point() else v for name, v in state.items()}
         )
-    for name, make in networks.items():
-        if (Path(options.results) / f"latency-{name}.json").exists():
-            continue
+    missing = [name for name in networks if not (Path(options.results) / f"latency-{name}.json").exists()]
+    torch.set_num_threads(1)
+    shipped = forwards(reference) if missing else {}
+    for name in missing:
         found = {
             "network": name,
-            **ratios(make(), reference, options.seconds),
+            **ratios(networks[name](), shipped, options.seconds),
             "load": os.getloadavg()[0],
             "weights": weights.is_file(),
             "torch": torch.__version__,
         }
         _write(options, f"latency-{name}.json", found)
-        print(
-            f"{name:<22} 1/{1 / found['ratio_1']:.1f} at batch 1, 1/{1 / found['ratio_128']:.1f} at 128",
-            flush=True,
-        )
+        print(f"{name:<22}{_speed(found)}", flush=True)
 
 
 def random(options: argparse.Namespace) -> None:
@@ -183,13 +182,13 @@ def random(options: argparse.Namespace) -> None:
 
 
 def table(options: argparse.Namespace) -> None:
-    """Print the mean and the spread of what there is, and the latencies at batch 1 and 128."""
+    """Print the mean and the spread of what there is, and the latencies, exported and compiled."""
     folder = Path(options.results)
     results = [json.loads(file.read_text()) for file in sorted(folder.glob("*-*-?.json"))]
     names = list(dict.fromkeys([*NETWORKS, *(one["network"] for one in results)]))
     print(
         f"{'setting':<9}{'network':<22}{'seeds':>6}{'parameters':>12}{'F1 at .5':>10}{'spread':>8}"
-        f"{'tuned':>8}{'AUROC':>8}{'batch 1':>9}{'128':>8}"
+        f"{'tuned':>8}{'AUROC':>8}{'batch 1':>9}{'128':>9}{'compiled':>9}{'128':>9}"
     )
     for setting in pathology_patches.SETTINGS:
         for name in names:
@@ -197,21 +196,18 @@ def table(options: argparse.Namespace) -> None:
             if not rows:
                 continue
             f1 = [one["test_f1"] for one in rows]
+            file = folder / f"latency-{name}.json"
             spread = statistics.stdev(f1) if len(f1) > 1 else float("nan")
             tuned, auroc = (statistics.mean(one[k] for one in rows) for k in ("test_f1_tuned", "test_auroc"))
             print(
                 f"{setting:<9}{name:<22}{len(rows):>6}{rows[0]['parameters']:>12,}{statistics.mean(f1):>10.4f}"
-                f"{spread:>8.4f}{tuned:>8.4f}{auroc:>8.4f}{_speed(folder, name)}"
+                f"{spread:>8.4f}{tuned:>8.4f}{auroc:>8.4f}"
+                + (_speed(json.loads(file.read_text())) if file.exists() else "")
             )
 
 
-def _speed(folder: Path, name: str) -> str:
-    file = folder / f"latency-{name}.json"
-    if not file.exists():
-        return ""
-    found = json.loads(file.read_text())
-    one, many = (f"1/{1 / found[f'ratio_{batch}']:.1f}" for batch in (1, 128))
-    return f"{one:>9}{many:>8}"
+def _speed(found: dict[str, Any]) -> str:
+    return "".join(f"{f'1/{1 / found[key]:.1f}':>9}" for key in SPEEDS)
 
 
 def _train_all(networks: dict[str, str | None], options: argparse.Namespace) -> None:

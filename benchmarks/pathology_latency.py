@@ -1,64 +1,89 @@
-"""How long networks take, both folded and exported: as a ratio to the reference, timed in turns."""
+"""How long networks take as they are shipped: a ratio to the reference, shipped alike, timed in turns."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from fulmen.costs.deployed import deployed
 from fulmen.costs.interleaved import interleaved_ratio
 
-LEAST_ROUNDS = {
-    1: 15,
-    128: 5,
-}  # by batch size: ResNet-18 takes seconds for 128 images, and a round four of them
+# By batch size: ResNet-18 takes seconds for 128 images, and a round six of them.
+LEAST_ROUNDS = {1: 15, 128: 5}
+
+Forwards = Mapping[tuple[str, int], Callable[[], Tensor]]
 
 
-def ratios(network: nn.Module, reference: nn.Module, most_seconds: float = 10.0) -> dict[str, float]:
+def compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return what AOTInductor makes of the exported network, its weights laid out for the CPU beforehand.
+
+    Raises:
+        AssertionError: its scores are not the exported network's.
+    """
+    exported = deployed(network, images)
+    with torch.no_grad():
+        program = torch.export.export(exported, (images,))
+        package = aoti_compile_and_package(program, inductor_configs={"freezing": True})
+        made: Callable[[Tensor], Tensor] = aoti_load_package(package)
+        torch.testing.assert_close(made(images), exported(images), rtol=1e-3, atol=1e-3)
+    return made
+
+
+FORMS: dict[str, Callable[[nn.Module, Tensor], Callable[[Tensor], Tensor]]] = {
+    "": deployed,  # the prefix of its figures
+    "compiled_": compiled,
+}
+
+
+def forwards(network: nn.Module) -> Forwards:
+    """Return forward passes of each form and batch size, for images of shape (batch, 3, 100, 100)."""
+    network = network.cpu().float().eval()
+    found = {}
+    for batch in LEAST_ROUNDS:
+        images = torch.randn(batch, 3, 100, 100, generator=torch.Generator().manual_seed(0))
+        for form, make in FORMS.items():
+            found[form, batch] = _forward(make(network, images), images)
+    return found
+
+
+def ratios(network: nn.Module, reference: Forwards, most_seconds: float = 10.0) -> dict[str, float]:
     """Return how much longer a network takes than the reference, for each batch size, on one thread.
 
     Args:
         network: For images of shape (n, 3, 100, 100).
-        reference: Likewise.
-        most_seconds: For one batch size, if the ratio is not known to 3 % (95 % confidence) before.
+        reference: Its `forwards`, made on one thread as well.
+        most_seconds: For one form and batch size, if the ratio is not known to 3 % (95 % confidence) before.
 
     Returns:
         ``ratio_1``, ``half_width_1`` (of the interval, as a share), ``ms_1`` and ``reference_ms_1`` per image
-        in CPU time, and the same with 128.
+        in CPU time of the exported networks, and the same with 128; with ``compiled_`` before each, of the
+        compiled ones.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     found: dict[str, float] = {}
-    try:
-        for batch, least_rounds in LEAST_ROUNDS.items():
-            images = torch.randn(batch, 3, 100, 100, generator=torch.Generator().manual_seed(0))
-            measured = interleaved_ratio(
-                _forward(network, images),
-                _forward(reference, images),
-                least_rounds=least_rounds,
-                most_seconds=most_seconds,
-                clock=time.thread_time,
-            )
-            found |= {
-                f"ratio_{batch}": measured.ratio,
-                f"half_width_{batch}": measured.half_width,
-                f"ms_{batch}": 1e3 * measured.seconds / batch,
-                f"reference_ms_{batch}": 1e3 * measured.reference_seconds / batch,
-            }
-    finally:
-        torch.set_num_threads(threads)
+    for (form, batch), forward in forwards(network).items():
+        measured = interleaved_ratio(
+            forward,
+            reference[form, batch],
+            least_rounds=LEAST_ROUNDS[batch],
+            most_seconds=most_seconds,
+            clock=time.thread_time,
+        )
+        found |= {
+            f"{form}ratio_{batch}": measured.ratio,
+            f"{form}half_width_{batch}": measured.half_width,
+            f"{form}ms_{batch}": 1e3 * measured.seconds / batch,
+            f"{form}reference_ms_{batch}": 1e3 * measured.reference_seconds / batch,
+        }
     return found
 
 
-def _forward(network: nn.Module, images: torch.Tensor) -> Callable[[], torch.Tensor]:
-    shipped = deployed(network.cpu().float(), images)
-
-    def forward() -> torch.Tensor:
+def _forward(shipped: Callable[[Tensor], Tensor], images: Tensor) -> Callable[[], Tensor]:
+    def forward() -> Tensor:
         with torch.inference_mode():
-            scores: torch.Tensor = shipped(images)
-        return scores
+            return shipped(images)
 
     return forward

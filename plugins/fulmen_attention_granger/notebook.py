@@ -33,7 +33,7 @@ def granger_graph(
     Args:
         x: Real numbers, (time, variables) or (trials, time, variables), or a sequence of (time, variables);
             NaN = missing. A pandas DataFrame gives its columns' names, and if it is indexed by dates the
-            interval in seconds; their steps must be equal, or whole months.
+            interval in seconds; their steps must be equal, whole months, or business days.
         names: Of the variables; None: those of a DataFrame, else ``x0``, ``x1``, ...
         graph: The truth where it is known, 0 or 1, (targets, sources).
         seed: Of everything.

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from fulmen_evolution.features import PairFeatures, SparseRows
 from fulmen_evolution.goals import Goals
 from fulmen_evolution.individual import Individual, Told, individual_line
-from fulmen_evolution.lattice import Lattice, Places
+from fulmen_evolution.lattice import KnownNumbers, Lattice, Places
 from fulmen_evolution.neighbours import Neighbours, Pool
 from fulmen_evolution.pareto import improvements, non_dominated
 from fulmen_evolution.randomness import keyed
@@ -77,7 +77,7 @@ class SteadyState:
         self._costs = ToldCosts(goals.columns, self.settings.initial)
         self._lines: list[str] = []
         self._lattice = Lattice(space, self._features) if Lattice.fits(space) else None
-        self._numbers: set[int] = set()  # of what was asked for, on a lattice
+        self._numbers = KnownNumbers()  # of what was asked for, on a lattice
         self._named: dict[int, str] = {}  # keys of numbers, where the space has a canonical name
         self._neighbours = Neighbours(space, self._features, seed, self.settings)
 
@@ -214,33 +214,26 @@ class SteadyState:
         """Do the same at once; those two changes away are drawn for each ask."""
         assert self._lattice
         self._neighbours.forget()
-        around = [self._neighbours.numbered(told.individual, self._lattice) for told in centres]
-        if not around:
+        if not centres:
             return Pool(np.empty(0, dtype=np.int64), np.empty((0, 2), dtype=np.int64))
-        numbers, rows = np.concatenate(around, axis=1)
-        sizes = [part.shape[1] for part in around]
-        centre = np.repeat(np.arange(len(around)), sizes)
-        offset = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        first = np.sort(np.unique(numbers, return_index=True)[1])  # each once, in the order of the centres
-        kept = first[self._unknown_numbers(numbers[first])]
-        return Pool(rows[kept], np.stack([centre[kept], offset[kept]], axis=1))
+        around = self._neighbours.around([told.individual for told in centres], self._lattice)
+        return Pool(around.rows, around.whose).only(np.flatnonzero(self._unknown_numbers(around.numbers)))
 
     def _far(self, centres: list[Told], generator: np.random.Generator) -> tuple[Places, Places]:
         """Return unknown genotypes two changes away, on a lattice, and the places of their centres."""
         if self._lattice is None or not centres or not self.settings.distant:
             return np.empty((0, 0), dtype=np.int64), np.empty(0, dtype=np.int64)
-        middles = np.stack([self._neighbours.middle(told.individual, self._lattice) for told in centres])
+        middles = self._neighbours.around([told.individual for told in centres], self._lattice).middles
         drawn, owners = self._lattice.two_away(middles, self.settings.distant, generator)
         new = self._unknown_numbers(self._lattice.numbers(drawn))
         return drawn[new], owners[new]
 
     def _unknown_numbers(self, numbers: Places) -> NDArray[np.bool_]:
-        known = self._numbers
-        if self.space.canonical is None:
-            return np.array([number not in known for number in numbers.tolist()], dtype=bool)
-        return np.array(
-            [n not in known and self._name(n) not in self._keys for n in numbers.tolist()], dtype=bool
-        )
+        unknown = self._numbers.lacks(numbers)
+        if self.space.canonical is not None:
+            left = np.flatnonzero(unknown)
+            unknown[left] = [self._name(number) not in self._keys for number in numbers[left].tolist()]
+        return unknown
 
     def _name(self, number: int) -> str:
         """Return the key of a genotype of a lattice, made once."""

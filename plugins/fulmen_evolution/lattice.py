@@ -14,6 +14,21 @@ from fulmen_evolution.space import Genotype, Space
 Places = NDArray[np.int64]
 
 
+class KnownNumbers:
+    """Numbers of genotypes, kept in order: asking for a thousand at once takes a few microseconds."""
+
+    def __init__(self) -> None:
+        self._sorted: Places = np.array([np.iinfo(np.int64).max])  # above all numbers: there is always a next
+
+    def add(self, number: int) -> None:
+        """Take in a number."""
+        self._sorted = np.insert(self._sorted, np.searchsorted(self._sorted, number), number)
+
+    def lacks(self, numbers: Places) -> NDArray[np.bool_]:
+        """Say which of these have not been taken in."""
+        return np.asarray(self._sorted[np.searchsorted(self._sorted, numbers)] != numbers)
+
+
 class Lattice:
     """A space whose keys are all choices.
 

@@ -34,6 +34,25 @@ class Pool:
         return Pool(self.rows[places], self.whose[places])
 
 
+@dataclass(frozen=True)
+class Around:
+    """What lies around several individuals on a lattice, known or not, each genotype once.
+
+    Attributes:
+        ids: Of the individuals.
+        numbers: Of the genotypes one change away, int64, shape (n,).
+        rows: Of their features, shape (n,).
+        whose: As of `Pool`.
+        middles: The places of the individuals' own values, shape (individuals, keys).
+    """
+
+    ids: list[int]
+    numbers: Places
+    rows: NDArray[np.int64]
+    whose: NDArray[np.int64]
+    middles: Places
+
+
 class Neighbours:
     """What lies around individuals, with its features, made once."""
 
@@ -43,7 +62,7 @@ class Neighbours:
         self._row_of: dict[str, int] = {}
         self._known: dict[tuple[int, int], list[tuple[str, int, Genotype]]] = {}
         self._numbered: dict[int, NDArray[np.int64]] = {}
-        self._middles: dict[int, Places] = {}
+        self._around: Around | None = None
         self._last: dict[int, list[tuple[str, int, Genotype]]] = {}
 
     def forget(self) -> None:
@@ -53,6 +72,7 @@ class Neighbours:
             self._row_of.clear()
             self._known.clear()
             self._numbered.clear()
+            self._around = None
 
     def of(self, individual: Individual, epoch: int, distant: int) -> list[tuple[str, int, Genotype]]:
         """Return key, row and genotype of each: one change away, and so many of this epoch two away."""
@@ -60,7 +80,22 @@ class Neighbours:
         self._last[individual.id] = around
         return around
 
-    def numbered(self, individual: Individual, lattice: Lattice) -> NDArray[np.int64]:
+    def around(self, individuals: list[Individual], lattice: Lattice) -> Around:
+        """Return what lies one change away from any of them; made anew where they are others than before."""
+        ids = [individual.id for individual in individuals]
+        if self._around is None or self._around.ids != ids:
+            near = [self._numbers_near(individual, lattice) for individual in individuals]
+            numbers, rows = np.concatenate(near, axis=1)
+            sizes = [part.shape[1] for part in near]
+            centre = np.repeat(np.arange(len(near)), sizes)
+            offset = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            first = np.sort(np.unique(numbers, return_index=True)[1])  # in the order of the individuals
+            whose = np.stack([centre[first], offset[first]], axis=1)
+            middles = np.stack([lattice.places(individual.genotype) for individual in individuals])
+            self._around = Around(ids, numbers[first], rows[first], whose, middles)
+        return self._around
+
+    def _numbers_near(self, individual: Individual, lattice: Lattice) -> NDArray[np.int64]:
         """Return the numbers on a lattice, and the rows, of those one change away: shape (2, n)."""
         if individual.id not in self._numbered:
             around = self._last[individual.id] = self._near(individual, 0)
@@ -71,12 +106,6 @@ class Neighbours:
     def genotype(self, individual: Individual, number: int) -> Genotype:
         """Return one of those that were returned last."""
         return self._last[individual.id][number][2]
-
-    def middle(self, individual: Individual, lattice: Lattice) -> Places:
-        """Return the places of an individual's own values."""
-        if individual.id not in self._middles:
-            self._middles[individual.id] = lattice.places(individual.genotype)
-        return self._middles[individual.id]
 
     def _near(self, individual: Individual, epoch: int) -> list[tuple[str, int, Genotype]]:
         where = (individual.id, -1 if self._space.listed else epoch)

@@ -83,7 +83,9 @@ def test_a_column_of_dates_gives_the_interval_in_seconds(tmp_path):
             np.arange("2001-02", "2006-02", dtype="datetime64[M]").astype("datetime64[D]") - 1,
             1.0,
         ),  # last days
+        (np.busday_offset("2024-02-09", np.arange(len(X))), 1.0),  # Monday to Friday
         (np.arange("1501-01-01", "1501-03-02", dtype="datetime64[D]"), 86400.0),
+        (np.arange("2024-01-01", "2025-02-24", 7, dtype="datetime64[D]"), 7 * 86400.0),  # Mondays
     ],
 )
 def test_months_are_equal_steps_and_days_are_seconds(tmp_path, dates, interval):
@@ -275,6 +277,11 @@ BAD = {
     "dates that skip a month": (
         raw(b"time,a\n2001-01-31,1\n2001-02-28,3\n2001-03-31,2\n2001-05-31,4\n", "a.csv"),
         "the time goes from 2001-03-31 to 2001-05-31 after row 3, the usual step is 1 months; expected equal",
+    ),
+    "business days and a holiday": (
+        raw(b"time,a\n2024-05-23,1\n2024-05-24,3\n2024-05-28,2\n2024-05-29,1\n2024-05-30,4\n", "a.csv"),
+        "from 2024-05-24 to 2024-05-28 after row 2, the usual step is 1 business days; expected equal steps "
+        "upwards: resample, and leave lost rows empty; or take the column out, if each row is a step",
     ),
     "a number among dates": (
         raw(b"time,a,b\n2001-01-01,1,2\n2001-02-01,3,1\n3,1,1\n", "a.csv"),

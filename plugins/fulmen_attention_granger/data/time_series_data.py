@@ -24,7 +24,8 @@ class TimeSeries(SeriesData):
         path: A file, or several, each a trial or more; no window crosses from one to the next.
         interval: Time between two rows; None: what the files say, else 1.
         time_column: The column of a table that holds the time, numbers or dates (ISO 8601), its steps
-            equal or whole months; a table need not have a ``time``. None: every column is a variable.
+            equal, whole months or business days; a table need not have a ``time``. None: every column is a
+            variable.
         windows: Of the windows for a Trainer: see ``SeriesData``.
     """
 

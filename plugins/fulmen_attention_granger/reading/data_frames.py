@@ -40,7 +40,8 @@ def from_frames(where: str, frames: list[pd.DataFrame]) -> tuple[list[str], list
         columns = [_numbers(f"{told}: column {name!r}", frame.iloc[:, at]) for at, name in enumerate(names)]
         trials.append(np.stack(columns, axis=1) if columns else np.empty((len(frame), 0)))
         if isinstance(frame.index, pd.DatetimeIndex):
-            steps.append(equal_step(f"{told}: index", _dates(frame.index)))
+            without = "call reset_index(drop=True)"
+            steps.append(equal_step(f"{told}: index", _dates(frame.index), without))
     if steps and not np.allclose(steps, steps[0], rtol=0.01):
         raise RecordingError(f"{where}: trials have intervals {steps}; expected one: resample.")
     return names, trials, steps[0] if steps else None

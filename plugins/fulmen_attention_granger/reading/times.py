@@ -38,16 +38,18 @@ def parsed(where: str, cells: list[str], number: Callable[[int, str], float]) ->
     return np.array(dates, dtype="datetime64[us]")
 
 
-def equal_step(where: str, times: np.ndarray) -> float:
+def equal_step(where: str, times: np.ndarray, without: str = "take the column out") -> float:
     """Return the step between times that rise evenly.
 
     Args:
         where: What holds the times, for messages.
         times: float64 or datetime64, shape (rows,).
+        without: What a user does to read the rows as steps, whatever their times; for messages.
 
     Returns:
-        In the unit of the numbers; of dates in seconds, or 1 (row) where they go from month to month, or by
-        a number of months: these have no number of seconds.
+        In the unit of the numbers; of dates in seconds, or 1 (row) where they go from month to month, by a
+        number of months, or from business day to business day (Monday to Friday): these have no number of
+        seconds.
 
     Raises:
         RecordingError: fewer than two times, one is missing, or a step differs from the median step by
@@ -61,23 +63,21 @@ def equal_step(where: str, times: np.ndarray) -> float:
             f"{where}: row {gap} has no time; expected two or more times, none missing: fill it in, or say "
             "time_column: null and take the column out."
         )
-    months = _months(times) if dates else None
-    if months is not None:
-        steps, unit = np.diff(months).astype(np.float64), " months"
-    elif dates:
-        steps, unit = np.diff(times) / np.timedelta64(1, "s"), " s"
-    else:
-        steps, unit = np.diff(times), ""
+    steps, unit = (np.diff(times) / np.timedelta64(1, "s"), " s") if dates else (np.diff(times), "")
+    counted = _counted(times) if dates else None
+    if counted is not None:
+        steps, unit = np.diff(counted[0]).astype(np.float64), counted[1]
     step = float(np.median(steps))
-    wrong = np.flatnonzero(np.abs(steps - step) > TOLERANCE * abs(step))
+    wrong = _uneven(steps)
     if step <= 0 or len(wrong):
         row = int(wrong[0]) if len(wrong) else int(np.flatnonzero(steps <= 0)[0])
         first, second = (_shown(time) for time in times[row : row + 2])
         raise RecordingError(
             f"{where}: the time goes from {first} to {second} after row {row + 1}, the usual "
-            f"step is {step:g}{unit}; expected equal steps upwards: resample, and leave lost rows empty."
+            f"step is {step:g}{unit}; expected equal steps upwards: resample, and leave lost rows empty; or "
+            f"{without}, if each row is a step whatever its time."
         )
-    return 1.0 if months is not None else step
+    return step if counted is None else 1.0
 
 
 def is_date(cell: str) -> bool:
@@ -97,6 +97,25 @@ def _date(cell: str) -> datetime | None:
     except ValueError:
         return None
     return date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date
+
+
+def _uneven(steps: np.ndarray) -> np.ndarray:
+    """Return the places of steps that are not the usual one."""
+    usual = np.median(steps)
+    return np.flatnonzero(np.abs(steps - usual) > TOLERANCE * abs(usual))
+
+
+def _counted(times: np.ndarray) -> tuple[np.ndarray, str] | None:
+    """Number dates that no number of seconds lies between, but months or business days; say which."""
+    months = _months(times)
+    if months is not None:
+        return months, " months"
+    days = times.astype("datetime64[D]")
+    into = times - days
+    weekdays = (into == into[0]).all() and np.is_busday(days).all()
+    if weekdays and (np.diff(times) > np.timedelta64(0)).all() and len(_uneven(np.diff(days).astype(float))):
+        return np.busday_count(days[0], days), " business days"
+    return None
 
 
 def _months(times: np.ndarray) -> np.ndarray | None:
