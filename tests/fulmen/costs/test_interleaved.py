@@ -41,6 +41,23 @@ def test_a_known_ratio_is_found_on_a_drifting_clock(ratio):
     assert found.rounds >= 11
 
 
+def test_what_the_others_turn_put_out_of_the_cache_does_not_count():
+    now, last = [0.0], [""]
+
+    def make(name, seconds, cold):
+        def work():
+            now[0] += seconds if last[0] == name else cold
+            last[0] = name
+
+        return work
+
+    found = interleaved_ratio(
+        make("small", 0.01, cold=0.05), make("large", 0.2, cold=0.21), clock=lambda: now[0]
+    )
+
+    assert found.ratio == pytest.approx(0.05)
+
+
 def test_time_that_is_up_ends_it():
     (candidate, reference), clock = clocked([1.0, 1.0])
     start = time.monotonic()
