@@ -35,7 +35,7 @@ def benchmarks():
 def test_the_shipped_search_in_short(run_fulmen, tmp_path):
     """Rungs, the latency bound on nothing, final trainings, and the network read back by the benchmark."""
     config = yaml.safe_load(CONFIG.read_text())
-    f1, latency = config["objectives"]
+    latency, f1 = config["objectives"]
     f1["bound"], latency["source"]["options"]["most_seconds"] = 0.0, 0.3
     config["fidelity"]["abort_below"] = 0.01  # 48 patches teach nobody
     (tmp_path / "short.yaml").write_text(yaml.safe_dump(config))
