@@ -254,7 +254,7 @@ def main(arguments: list[str]) -> None:
         "--settings", nargs="*", default=list(pathology_patches.SETTINGS), help="of the generator"
     )
     parser.add_argument("--run", help="of search and latency: the folder of a search")
-    parser.add_argument("--most", type=int, default=5, help="of search: networks, the most accurate first")
+    parser.add_argument("--most", type=int, default=5, help="of search: networks, in the front's order")
     parser.add_argument("--weights", help="of latency: the reference's, as reference keeps them")
     parser.add_argument(
         "--seconds", type=float, default=10.0, help="of latency: for a network and batch size"

@@ -25,7 +25,7 @@ def network_of(file: Path) -> Genome:
 
 
 def found_in(run: Path) -> dict[str, Path]:
-    """Return the configs of a search's front, the most accurate first, by the names they have in results."""
+    """Return the configs of a search's front in its order, by the names they have in results."""
     files = sorted((run / "networks").glob("*.yaml"), key=lambda file: int(file.stem))
     return {f"{run.name}_{file.stem}": file for file in files}
 

@@ -149,7 +149,7 @@ def make_report(
 
 
 def front_figure(told: Sequence[Told], front: Sequence[Told], objectives: Sequence[Objective]) -> Any:
-    """Return the picture of the first two objectives, or of the first over time where there is one."""
+    """Return the picture of the first two objectives with their bounds, or of a single one over time."""
     good = [one for one in told if one.evaluation.status == "ok"]
     figure, axes = new_figure(caption=f"{len(good)} candidates, and the {len(front)} that no other beats.")
     names = [o.name for o in objectives]
@@ -161,6 +161,10 @@ def front_figure(told: Sequence[Told], front: Sequence[Told], objectives: Sequen
 
     axes.scatter(*points(good), s=12, alpha=0.4, label="evaluated")
     axes.plot(*points(sorted(front, key=lambda o: points([o])[0])), "o-", ms=5, lw=1, label="front")
+    bounded = [(place, o.bound) for place, o in enumerate(objectives[:2]) if o.bound is not None]
+    for place, bound in bounded:
+        line = (axes.axhline, axes.axvline)[place](bound, color="0.5", ls="--", lw=1)
+        line.set_label("bound" if (place, bound) == bounded[0] else None)
     axes.set_xlabel("candidate" if len(names) == 1 else names[1])
     axes.set_ylabel(names[0])
     axes.legend(frameon=False)

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a search's candidates."""
+"""What TensorBoard shows of a search's candidates, and the picture of its front."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fulmen.reports.growing import FrontLogger
+from fulmen.search.results import front_figure
 from fulmen.search.session import rows_of
-from fulmen.searching import Candidate, Evaluation
+from fulmen.searching import Candidate, Evaluation, Objective
 from fulmen.study import Told
 
 
@@ -30,3 +31,17 @@ def test_the_fronts_candidates_come_first_then_the_newest():
     told.append(Told(Candidate(4, {}), Evaluation(failure="it fell over"), 0.0))
 
     assert [id for id, _, _ in rows_of(told[1:2], told)] == [1, 3, 2, 0]
+
+
+def test_the_picture_of_the_front_shows_the_bounds():
+    told = [
+        Told(Candidate(id, {}), Evaluation({"f1": 0.9 + 0.02 * id, "latency": id}), 0.0) for id in range(3)
+    ]
+    objectives = [Objective("latency", "min", {}), Objective("f1", "max", {}, bound=0.93)]
+
+    (axes,) = front_figure(told, told[2:], objectives).axes
+    entries = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+
+    assert list(entries) == ["evaluated", "front", "bound"]
+    assert list(entries["bound"].get_xdata()) == [0.93, 0.93]  # f1 is across, latency up
+    assert list(entries["front"].get_xydata()[0]) == [pytest.approx(0.94), 2]
