@@ -4,6 +4,7 @@
     fulmen search --config configs/evolution/pathology.yaml --run runs/pathology
     python benchmarks/pathology.py search --run runs/pathology    # those of the front, by the same recipe
     python benchmarks/pathology.py latency --run runs/pathology   # of all of them, against ResNet-18
+    python benchmarks/pathology.py latency --run benchmarks/results/pathology/pathology2  # the saved search's
     python benchmarks/pathology.py random --minutes 70            # random search in the same space, 5 seeds
     python benchmarks/pathology.py table --run runs/pathology
 
@@ -142,8 +143,8 @@ def search(options: argparse.Namespace) -> None:
     """Train the networks of a search's front anew by the recipe of the known ones, on both settings."""
     found = dict(list(found_in(_run_of(options)).items())[: options.most])
     _train_all({name: str(file) for name, file in found.items()}, options)
-    progress = standing(_run_of(options))
-    _write(options, f"{_run_of(options).name}.json", progress)
+    if (_run_of(options) / "study.sqlite").exists():  # what is kept in results/ has networks alone
+        _write(options, f"{_run_of(options).name}.json", standing(_run_of(options)))
 
 
 def latency(options: argparse.Namespace) -> None:
