@@ -144,6 +144,21 @@ def test_around_a_large_front_a_search_looks_at_some_and_resumes_exactly():
     assert drive(second, 10, wholly_front) == drive(whole, 10, wholly_front)
 
 
+def test_features_that_are_forgotten_are_made_again_the_same(monkeypatch):
+    edges = {f"op{number}": list("abcde") for number in range(5)}
+
+    def cost(overlay):
+        places = ["abcde".index(value) for value in overlay.values()]
+        return fulmen.Evaluation({"f": float(np.dot(places, range(5))), "g": float(np.ptp(places))})
+
+    runs = []
+    for rows in (1 << 14, 60):  # the second forgets at nearly every ask
+        monkeypatch.setattr("fulmen_evolution.neighbours.ROWS", rows)
+        runs.append([c.overlay for c in drive(Evolution(edges, {"f": "min", "g": "max"}, seed=4), 60, cost)])
+
+    assert runs[0] == runs[1]
+
+
 def test_what_was_in_flight_can_be_told_after_resuming():
     first = Evolution(MIXED, GOALS, seed=2)
     drive(first, 20, mixed)
