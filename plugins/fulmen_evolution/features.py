@@ -109,6 +109,7 @@ class SparseRows:
         self.count = 0
         self._places = np.zeros((16, 8), dtype=np.int32)  # as scipy multiplies fastest
         self._values = np.zeros((16, 8))
+        self._transposed: sparse.csc_array | None = None  # shares the arrays' memory: made anew as they grow
 
     def append(self, row: Sparse) -> int:
         """Add a row; return its number."""
@@ -121,6 +122,7 @@ class SparseRows:
                 new = np.zeros(shape, dtype=old.dtype)  # place 0 with value 0 adds nothing
                 new[:rows, :width] = old
                 setattr(self, name, new)
+            self._transposed = None
         self._places[self.count, : len(places)] = places
         self._values[self.count, : len(values)] = values
         self.count += 1
@@ -137,11 +139,17 @@ class SparseRows:
 
     def transposed_times(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the product of the transposed rows with values of shape (count, m): shape (size, m)."""
-        width = self._places.shape[1]
-        starts = np.arange(0, self.count * width + 1, width, dtype=np.int32)
-        places, weights = self._places[: self.count].ravel(), self._values[: self.count].ravel()
-        transposed = sparse.csc_array((weights, places, starts), shape=(self.size, self.count))
-        return np.asarray(transposed @ values)
+        rows, width = self._places.shape
+        if self._transposed is None:
+            starts = np.arange(0, rows * width + 1, width, dtype=np.int32)
+            parts = (self._values.reshape(-1), self._places.reshape(-1), starts)
+            self._transposed = sparse.csc_array(parts, shape=(self.size, rows))
+            self._transposed.data, self._transposed.indices = parts[:2]  # should it have copied them
+        # Rows that are not there yet are empty.
+        self._transposed.indptr[:] = np.minimum(np.arange(rows + 1), self.count) * width
+        padded = np.zeros((rows, values.shape[1]))
+        padded[: self.count] = values
+        return np.asarray(self._transposed @ padded)
 
     def row(self, number: int) -> Sparse:
         """Return a row."""

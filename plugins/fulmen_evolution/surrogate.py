@@ -88,7 +88,8 @@ class LinearSurrogate:
             # Mean and covariance are the posterior's (Papandreou and Yuille, NIPS 2010). All at once:
             # reading the inverse is what takes the time.
             around = np.sqrt(strength) * shaken[:, mine] + strength * prior[:, mine]
-            mean, deviation = np.hsplit(inverse @ np.concatenate([b, around], axis=1), 2)
+            solved = inverse @ np.concatenate([b, around], axis=1)
+            mean, deviation = solved[:, : len(mine)], solved[:, len(mine) :]
             for place, number in enumerate(mine):
                 tau = _tau(targets[:, number], float(b[:, place] @ mean[:, place]), strength)
                 drawn[:, number] = mean[:, place] + tau * deviation[:, place]

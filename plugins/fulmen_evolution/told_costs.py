@@ -24,6 +24,10 @@ class Scale:
         """Return costs on this scale: 0 is the ideal, 1 the median of the first."""
         return (costs - self.ideal) / self.spread
 
+    def equals(self, other: Scale) -> bool:
+        """Say whether the other is the same."""
+        return np.array_equal(self.ideal, other.ideal) and np.array_equal(self.spread, other.spread)
+
 
 @dataclass(frozen=True)
 class Warp:
@@ -56,6 +60,9 @@ class ToldCosts:
         self.count = 0
         self._first = first
         self._rows = np.empty((16, columns))  # NaN for failures
+        self._failed = 0
+        self._logarithms = np.empty((0, columns))  # of the rows on the scale of `_logged_on`
+        self._logged_on: Scale | None = None
         self._good: list[Floats] = []  # the first ones
         self._best = np.full(columns, np.inf)
         self._median = np.empty(columns)
@@ -67,6 +74,7 @@ class ToldCosts:
         self._rows[self.count] = np.nan if costs is None else costs
         self.count += 1
         if costs is None:
+            self._failed += 1
             return
         self._best = np.minimum(self._best, costs)
         if len(self._good) < self._first:
@@ -81,7 +89,19 @@ class ToldCosts:
 
     def warp(self, scale: Scale) -> Warp:
         """Return what the surrogate learns from."""
-        warped = np.log(np.maximum(scale.normal(self._rows[: self.count]), 0.0) + FLOOR)
-        warped = np.where(np.isnan(warped), np.fmax.reduce(warped, axis=0), warped)
-        mean, spread = warped.mean(0), warped.std(0) + 1e-9
-        return Warp((warped - mean) / spread, mean, spread)
+        warped = self._on_logarithms(scale)
+        if self._failed:
+            warped = np.where(np.isnan(warped), np.fmax.reduce(warped, axis=0), warped)
+        mean = warped.mean(0)
+        centred = warped - mean
+        spread = np.sqrt((centred * centred).mean(0)) + 1e-9
+        return Warp(centred / spread, mean, spread)
+
+    def _on_logarithms(self, scale: Scale) -> Floats:
+        """Return the logarithm of each row; while the scale stays, of the new ones alone are any made."""
+        if self._logged_on is None or not self._logged_on.equals(scale):
+            self._logarithms, self._logged_on = self._logarithms[:0], scale
+        if len(self._logarithms) < self.count:
+            new = scale.normal(self._rows[len(self._logarithms) : self.count])
+            self._logarithms = np.concatenate([self._logarithms, np.log(np.maximum(new, 0.0) + FLOOR)])
+        return self._logarithms

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fulmen_evolution.features import PairFeatures
+from fulmen_evolution.features import PairFeatures, SparseRows
 from fulmen_evolution.space import parse_space
 from fulmen_evolution.surrogate import LinearSurrogate
+from fulmen_evolution.told_costs import ToldCosts
 
 
 def made(rows):
@@ -44,3 +45,34 @@ def test_rank_one_steps_keep_the_inverse():
 
     expected = np.linalg.inv(phi.T @ phi + strength * np.eye(phi.shape[1]))
     np.testing.assert_allclose(model._inverses[strength], expected, atol=1e-9)
+
+
+def test_rows_that_grow_are_multiplied_as_they_are():
+    """The matrix that multiplies shares the rows' memory: rows and columns come after it was made."""
+    generator = np.random.default_rng(0)
+    rows = SparseRows(30)
+    for number in range(40):
+        places = generator.choice(30, size=4 + number // 4, replace=False)
+        rows.append((places, generator.normal(size=len(places))))
+        values = generator.normal(size=(rows.count, 2))
+        np.testing.assert_allclose(rows.transposed_times(values), rows.dense().T @ values, atol=1e-12)
+
+
+def test_costs_told_one_after_the_other_are_seen_as_costs_told_at_once():
+    """While the best stays, logarithms are kept; a new best, and the first ones' median, change all."""
+    generator = np.random.default_rng(0)
+    told = [None if generator.random() < 0.2 else generator.exponential(size=2) for _ in range(60)]
+    slowly = ToldCosts(2, first=10)
+    for number, costs in enumerate(told, start=1):
+        slowly.append(costs)
+        seen = slowly.warp(slowly.scale()).targets if number > 3 else None
+    at_once = ToldCosts(2, first=10)
+    for costs in told:
+        at_once.append(costs)
+
+    wanted = at_once.warp(at_once.scale()).targets
+    np.testing.assert_array_equal(seen, wanted)
+    failed = np.array([costs is None for costs in told])
+    assert failed.any()
+    assert (wanted[failed] == wanted.max(0)).all()
+    np.testing.assert_allclose([wanted.mean(0), wanted.std(0)], [[0, 0], [1, 1]], atol=1e-6)

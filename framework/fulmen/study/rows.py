@@ -10,10 +10,12 @@ from typing import Any
 
 from fulmen.searching import Candidate, Evaluation
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would make one each time
+
 
 def dump(value: Any) -> str:
     """Return plain data as JSON; NaN and infinities are kept."""
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def candidate_row(candidate: Candidate, at: float) -> tuple[Any, ...]:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fulmen.study.rows import dump
+
 LONG = 32  # elements; a shorter list is one row
 _LIST = "list"  # no JSON: it marks a key whose elements have rows of their own
 _PUT = "INSERT OR REPLACE INTO state VALUES (?,?,?)"
@@ -42,7 +44,7 @@ def changes(known: Known | None, state: Mapping[str, Any]) -> tuple[list[Stateme
             cells = after[key] = [_cell(element) for element in value]
             statements += _list_changes(key, before if isinstance(before, list) else None, cells)
             continue
-        text = after[key] = json.dumps(value, separators=(",", ":"))
+        text = after[key] = dump(value)
         if isinstance(before, list):
             statements.append(("DELETE FROM state WHERE key=?", (key,)))
         if text != before:
@@ -78,7 +80,7 @@ def _cell(element: Any) -> Any:
     """Return what can be compared later: an element that may be changed in place is kept as its text."""
     if isinstance(element, str | int | float) or element is None:
         return element
-    return (json.dumps(element, separators=(",", ":")),)
+    return (dump(element),)
 
 
 def _text(cell: Any) -> str:
