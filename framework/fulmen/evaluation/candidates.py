@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import time
@@ -57,6 +58,8 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:
         logging.getLogger(__name__).exception("candidate failed")  # into the worker's file
         evaluation = Evaluation(status=_status(error), failure=one_line(error))
+    # A trainer, its model and its data hold each other: their gigabytes would stay for several candidates.
+    gc.collect()
     return {**plain_evaluation(evaluation), "seconds": time.monotonic() - start}
 
 

@@ -85,10 +85,12 @@ class Template(LightningCLI):
             except ArgumentError as error:
                 raise ConfigError(messages.shorten(str(error), self.parser, parse_log)) from error
             self.instantiate_classes()
-        trainer = self.trainer
+        trainer, model, data = self.trainer, self.model, self.datamodule
         assert isinstance(trainer, Runner)
         trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
-        return trainer, self.model, self.datamodule
+        # Else they would be in memory beside the next candidate's.
+        del self.trainer, self.model, self.datamodule, self.config_init
+        return trainer, model, data
 
 
 def make_template(config: Mapping[str, Any]) -> Template:
