@@ -43,6 +43,7 @@ import fulmen
 RESULTS = Path(__file__).parent / "results" / "pathology"
 SEEDS = 3
 SPEEDS = [f"{form}ratio_{batch}" for form in FORMS for batch in LEAST_ROUNDS]  # of a file latency-NAME.json
+MINUTES = (8, 16, 32, 64)  # of searches that are compared
 SMALL = {"train": 256, "val": 128, "test": 128}  # for a try
 
 
@@ -205,6 +206,22 @@ def table(options: argparse.Namespace) -> None:
                 f"{spread:>8.4f}{tuned:>8.4f}{auroc:>8.4f}"
                 + (_speed(json.loads(file.read_text())) if file.exists() else "")
             )
+    courses = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("pathology*.json"))}
+    if courses:
+        print(
+            "\nLatency of the fastest candidate within the bound, as a ratio to the config's own network, "
+            "after so many minutes of two workers"
+        )
+        print(f"{'search':<22}{'candidates':>11}" + "".join(f"{minutes:>8}" for minutes in MINUTES))
+    for name, found in courses.items():
+        marks = [
+            min((one["latency"] for one in found["course"] if one["worker_seconds"] <= 120 * m), default=None)
+            if found["worker_seconds"] >= 0.9 * 120 * m  # a search ends with what its workers have begun
+            else None
+            for m in MINUTES
+        ]
+        columns = "".join(f"{'-' if mark is None else f'{mark:.2f}':>8}" for mark in marks)
+        print(f"{name:<22}{found['evaluations']:>11}{columns}")
 
 
 def _speed(found: dict[str, Any]) -> str:

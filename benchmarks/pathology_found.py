@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import fulmen
-from fulmen.search.objectives import front, parse
-from fulmen.study import Study
+from fulmen.search.objectives import Objective, front, is_feasible, parse
+from fulmen.study import Study, Told
 from fulmen_evolution.genome import Genome, genes_from
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "evolution" / "pathology.yaml"
@@ -45,6 +46,25 @@ def random_search(run: Path, seed: int, minutes: float, more: list[str]) -> None
     subprocess.run([*command, "--budget.minutes", str(minutes), "--quiet", *more], check=True)
 
 
+def course(told: Sequence[Told], objectives: Sequence[Objective]) -> list[dict[str, Any]]:
+    """Return each candidate within the bounds that was faster than all before it, and when it was told.
+
+    Args:
+        told: In the order of telling.
+        objectives: Latency among them; those with a bound are only kept within it.
+    """
+    seconds, found = 0.0, []
+    for number, one in enumerate(told, start=1):
+        seconds += one.evaluation.seconds
+        values = one.evaluation.values
+        if not is_feasible(one.evaluation, objectives):
+            continue
+        if not found or values["latency"] < found[-1]["latency"]:
+            kept = {o.name: values[o.name] for o in objectives}
+            found.append({"evaluations": number, "worker_seconds": seconds, "id": one.candidate.id, **kept})
+    return found
+
+
 def standing(run: Path) -> dict[str, Any]:
     """Return how far a search has come: what it took, how its candidates fared, and its front."""
     objectives = parse(yaml.safe_load((run / "config.yaml").read_text())["objectives"])
@@ -56,6 +76,7 @@ def standing(run: Path) -> dict[str, Any]:
         "evaluations": len(told),
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
         "worker_seconds": sum(one.evaluation.seconds for one in told),
+        "course": course(told, objectives),
         "front": [
             {"id": one.candidate.id, **{o.name: one.evaluation.values[o.name] for o in objectives}}
             for one in best
