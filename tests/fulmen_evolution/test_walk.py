@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 import fulmen
 
@@ -36,3 +37,18 @@ def test_a_searched_network_is_trained_tested_and_exported(run_fulmen):
 
     with torch.inference_mode():
         assert (loaded(images) - model.network(images)).abs().max() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_function_that_is_not_there_is_one_line(run_fulmen, tmp_path):
+    config = yaml.safe_load(CONFIG.read_text())
+    config["searcher"]["init_args"]["canonical"] = "nowhere.name_of"
+    (tmp_path / "search.yaml").write_text(yaml.safe_dump(config))
+
+    ran = run_fulmen("search", "--config", "search.yaml", "--run=out", "--quiet")
+
+    assert ran.status == 2
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith(
+        "error: search.yaml: searcher.init_args.canonical: expected the dotted path of a func"
+    )
+    assert "got 'nowhere.name_of' (No module named 'nowhere')" in line

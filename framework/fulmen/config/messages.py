@@ -28,6 +28,7 @@ _OTHER_CLASS = re.compile(
 )
 _EXPECTED = re.compile(r"Expected an? <class '([\w.]+)'>")
 _LITERALS = re.compile(r"Expected an? typing\.Literal\[(.*?)\]")
+_NO_FUNCTION = re.compile(r"expects a function or a callable class: ([^\n]+)")
 _GIVEN = re.compile(r"\n\s*Given value: (?:NestedArg\(key='[^']*', val=(.*)\)|(.*))\Z", re.DOTALL)
 _GOT = re.compile(r"\. Got value: (.*)\Z", re.DOTALL)
 
@@ -125,6 +126,10 @@ def _wrong_value(message: str) -> str | None:
     expected = [f"a {word} (its name, or class_path and init_args)" for word in dict.fromkeys(words)]
     if literals := [value for match in _LITERALS.finditer(message) for value in match[1].split(", ")]:
         expected.append(", ".join(dict.fromkeys(value.strip("'\"") for value in literals)))
+    cause = ""
+    if functions := _NO_FUNCTION.findall(message):
+        expected.append("the dotted path of a function (module.function)")
+        cause = f" ({functions[0].strip()})"
     expected += [
         "null" if name == "NoneType" else name.rpartition(".")[2] for name in _EXPECTED.findall(message)
     ]
@@ -132,7 +137,7 @@ def _wrong_value(message: str) -> str | None:
         return None
     value = _given(message)
     got = f", got {value!r:.60}" if value else ""
-    return f"expected {' or '.join(dict.fromkeys(expected))}{got}."
+    return f"expected {' or '.join(dict.fromkeys(expected))}{got}{cause}."
 
 
 def _given(message: str) -> str | None:
