@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
+from fulmen.errors import DataError
+
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
 
@@ -47,7 +49,13 @@ class ResumableLoader(DataLoader[Any]):
 
     A data set whose items change from epoch to epoch has a method ``begin_epoch()``, which is called
     before an epoch's first item is asked for.
+
+    Attributes:
+        refused: What the data set raises of a file that the user has to mend, with a message of one line. It
+            becomes a `DataError`, in whichever process the file was read. A subclass names it.
     """
+
+    refused: tuple[type[Exception], ...] = ()
 
     # Class attributes and no __init__, because Lightning builds a loader anew from DataLoader's arguments.
     given_out = {"epoch": 0, "batches": 0}
@@ -61,10 +69,14 @@ class ResumableLoader(DataLoader[Any]):
         # A checkpoint taken after an epoch's last batch belongs to an epoch that is over.
         skipped = self.resume_at["batches"] if self.resume_at["epoch"] == epoch else 0
         self.resume_at = {"epoch": 0, "batches": 0}
-        for number, batch in enumerate(super().__iter__(), start=1):
-            if number > skipped:
-                self.given_out = {"epoch": epoch, "batches": number}
-                yield batch
+        try:
+            for number, batch in enumerate(super().__iter__(), start=1):
+                if number > skipped:
+                    self.given_out = {"epoch": epoch, "batches": number}
+                    yield batch
+        except self.refused as error:
+            # A loading process sends its error with a traceback before it, line breaks perhaps replaced.
+            raise DataError(str(error).rpartition(f"{type(error).__name__}: ")[2].rstrip("? \n")) from error
 
     @classmethod
     def of(

@@ -89,9 +89,15 @@ class _PatchData(LightningDataModule):
         return self.trainer.current_epoch if self.trainer else 0
 
     def _loader(self, data: PatchDataset, shuffle: bool = False) -> DataLoader[Any]:
-        return fulmen.ResumableLoader.of(
+        return _Loader.of(
             self, data, batch_size=self.batch_size, num_workers=self.num_workers, shuffle=shuffle
         )
+
+
+class _Loader(fulmen.ResumableLoader):
+    """Makes the user's error of a file that cannot be decoded."""
+
+    refused = (PatchError,)
 
 
 class SyntheticTIL(_PatchData):

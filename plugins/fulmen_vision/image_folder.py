@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -163,14 +162,9 @@ class ImageFolder(ImageData):
 
 
 class _Loader(fulmen.ResumableLoader):
-    """Makes the user's error of a file that cannot be decoded, in whichever process."""
+    """Makes the user's error of a file that cannot be decoded."""
 
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        try:
-            yield from super().__iter__()
-        except FormatError as error:
-            # A loading process sends its error with a traceback before it.
-            raise DataError(str(error).rpartition("FormatError: ")[2].rstrip("? ")) from error
+    refused = (FormatError,)
 
 
 def _require_pillow() -> None:

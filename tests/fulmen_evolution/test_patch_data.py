@@ -119,15 +119,17 @@ def test_a_folder_that_is_not_there_and_a_crop_that_is_too_large_are_refused(fol
         read(folder, crop=64)
 
 
-def test_a_damaged_image_is_named_when_it_is_read(folder):
-    from fulmen_evolution.til_files import PatchError
-
-    data = read(folder)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_image_is_named_when_it_is_read(folder, workers):
+    data = read(folder, num_workers=workers)
     file = data._sources["test"]._files[0].path
     file.write_bytes(file.read_bytes()[:60])
 
-    with pytest.raises(PatchError, match=f"{file.name}: cannot be decoded"):
+    with pytest.raises(DataError) as refused:
         next(iter(data.test_dataloader()))
+
+    assert str(refused.value).startswith(f"{file}: cannot be decoded (")
+    assert str(refused.value).endswith("expected a PNG image: replace or remove it.")
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,10 @@ def require_study(connection: sqlite3.Connection, path: Path) -> bool:
         if (said := _pragma(connection, "quick_check")) != "ok":
             raise UserError(f"{path}: is damaged ({str(said).splitlines()[0]}); give --fresh to start anew.")
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+            raise UserError(
+                f"{path}: its search was cut off in the midst of writing; run its command again to go on."
+            ) from error
         raise UserError(f"{path}: is no study of fulmen's ({error}); choose another --run.") from error
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
 from dataclasses import asdict
 
@@ -149,3 +150,21 @@ def test_what_is_no_study_is_refused(tmp_path, kind, said):
 def test_a_folder_without_a_study_is_refused(tmp_path):
     with pytest.raises(UserError, match="holds no study"):
         Study.read(tmp_path)
+
+
+def test_a_study_that_was_cut_off_as_it_began_is_told_from_a_strangers_file(tmp_path):
+    """A journal that is to be rolled back stands beside it; who only reads cannot do that."""
+    (tmp_path / "run").mkdir()
+    connection = sqlite3.connect(tmp_path / NAME, isolation_level=None)
+    connection.execute("CREATE TABLE t (a)")
+    connection.execute("PRAGMA cache_size=1")
+    connection.execute("BEGIN")
+    connection.executemany("INSERT INTO t VALUES (?)", [("x" * 3000,)] * 40)  # too much for the cache
+    for name in (NAME, f"{NAME}-journal"):
+        shutil.copy(tmp_path / name, tmp_path / "run" / name)
+    connection.close()
+
+    with pytest.raises(
+        UserError, match="cut off in the midst of writing; run its command again to go on"
+    ):
+        Study.read(tmp_path / "run")
