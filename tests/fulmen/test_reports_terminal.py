@@ -71,6 +71,14 @@ def test_a_long_report_is_shortened_and_says_so(tmp_path):
     assert "empty" not in shown
 
 
+def test_of_a_long_cell_the_beginning_is_shown(tmp_path):
+    table = pd.DataFrame({"place": [1], "layers": ["convolution " * 200]})
+    shown = summary(Report(tables={"front": table}), tmp_path)
+
+    assert 5 < shown.count("convolution ") < 10
+    assert "…" in shown
+
+
 def test_long_findings_are_wrapped_and_paths_are_not(tmp_path):
     folder = tmp_path / ("deep" * 40)
     lines = summary(Report(findings=["word " * 30]), folder, force_terminal=True, color_system=None).split(

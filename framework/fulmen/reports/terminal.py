@@ -20,6 +20,7 @@ SCALARS = 20
 TABLES = 3  # small ones; the page has them all
 TABLE_ROWS = 12
 TABLE_COLUMNS = 8
+CELL = 110  # letters of a cell: a network's layers are thousands; the page and the files have all of them
 PLAIN_WIDTH = 200  # where there is no terminal: nothing is wrapped to a width that nobody has
 
 
@@ -96,8 +97,12 @@ def _table(frame: pd.DataFrame) -> Table:
     for column in columns:
         grid.add_column(_text(column.name), justify="right" if column.numeric else "left", overflow="fold")
     for cells in zip(*(column.cells for column in columns), strict=True):
-        grid.add_row(*(_text(cell) for cell in cells))
+        grid.add_row(*(_text(_shortened(cell)) for cell in cells))
     return grid
+
+
+def _shortened(cell: str) -> str:
+    return cell if len(cell) <= CELL else f"{cell[: CELL - 2].rstrip()} …"
 
 
 def _grid() -> Table:

@@ -164,7 +164,5 @@ def test_a_study_that_was_cut_off_as_it_began_is_told_from_a_strangers_file(tmp_
         shutil.copy(tmp_path / name, tmp_path / "run" / name)
     connection.close()
 
-    with pytest.raises(
-        UserError, match="cut off in the midst of writing; run its command again to go on"
-    ):
+    with pytest.raises(UserError, match="cut off in the midst of writing; run its command again to go on"):
         Study.read(tmp_path / "run")
