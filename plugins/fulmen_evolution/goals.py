@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -34,8 +35,8 @@ class Goal:
     def __post_init__(self) -> None:
         if self.mode not in ("max", "min"):
             raise GoalError(f"objectives: {self.name}: mode is {self.mode!r}; expected max or min")
-        if self.bound is not None and not math.isfinite(self.bound):
-            raise GoalError(f"objectives: {self.name}: bound is {self.bound}; expected a finite number")
+        if self.bound is not None and not (isinstance(self.bound, Real) and math.isfinite(self.bound)):
+            raise GoalError(f"objectives: {self.name}: bound is {self.bound!r}; expected a finite number")
 
     @property
     def sign(self) -> float:

@@ -28,6 +28,7 @@ def test_a_searched_network_is_trained_tested_and_exported(run_fulmen):
     assert ran.status == 0, ran.stderr
     ran = run_fulmen("test", *network, "--ckpt_path=out/networks/1.ckpt", "--quiet")
     assert ran.status == 0, ran.stderr
+    assert "the checkpoint was trained with" not in ran.stderr
 
     model = fulmen.FulmenCLI(args=network, run=False).model
     model.load_state_dict(fulmen.load_checkpoint("out/networks/1.ckpt")["state_dict"])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse import Namespace
 
 from fulmen.checkpoints import load_checkpoint
 from fulmen.config import arguments
@@ -128,6 +129,14 @@ def _is_writable(value: Any) -> bool:
     return True
 
 
+def _plain(value: Any) -> Any:
+    """Return a value as YAML has it, which knows neither tuples nor namespaces."""
+    if isinstance(value, Namespace | Mapping):
+        items = vars(value) if isinstance(value, Namespace) else value
+        return {key: _plain(item) for key, item in items.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _say_differences(trained: Mapping[str, Any], configured: Any, key: str) -> None:
     for name, value in trained.items():
         if name not in configured:
@@ -139,8 +148,8 @@ def _say_differences(trained: Mapping[str, Any], configured: Any, key: str) -> N
                 _say(where, now["class_path"], value["class_path"])
             else:
                 _say_differences(value, now, where)
-        elif (list(now) if isinstance(now, tuple) else now) != value:  # YAML knows no tuples
-            _say(where, now, value)
+        elif _plain(now) != _plain(value):
+            _say(where, _plain(now), _plain(value))
 
 
 def _say(key: str, given: Any, trained: Any) -> None:

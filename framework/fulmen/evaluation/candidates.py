@@ -12,6 +12,7 @@ from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import seed_everything
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from fulmen.artifacts import make_folder
 from fulmen.costs.quiet import Quiet
@@ -20,6 +21,7 @@ from fulmen.evaluation.hushing import hushed
 from fulmen.evaluation.stopping import Hopeless, LetMeasure, StopHopeless
 from fulmen.evaluation.template import Template
 from fulmen.evaluation.values import value_of
+from fulmen.search.interruption import Terminated
 from fulmen.search.objectives import parse
 from fulmen.searching import Evaluation, EvaluationStatus
 from fulmen.study.rows import plain_evaluation
@@ -42,6 +44,7 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         UserError: an objective or the data are not what the config says: so it is for all candidates.
+        Terminated: SIGTERM came during the training.
     """
     start = time.monotonic()
     try:
@@ -51,6 +54,8 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
         evaluation = Evaluation(hopeless.values, status=hopeless.status, failure=str(hopeless))
     except (ConfigError, DataError):
         raise
+    except SIGTERMException as error:  # no failure of the candidate's
+        raise Terminated from error
     except UserError as error:  # a network that refuses its input
         evaluation = Evaluation(status="invalid", failure=str(error))
     except MisconfigurationException as error:

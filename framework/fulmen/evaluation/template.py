@@ -84,6 +84,7 @@ class Template(LightningCLI):
                 self.config = self.parser.parse_object(config)
             except ArgumentError as error:
                 raise ConfigError(messages.shorten(str(error), self.parser, parse_log)) from error
+            del self.config_dump  # of which the model takes its hyperparameters: made anew, the candidate's
             self.instantiate_classes()
         trainer, model, data = self.trainer, self.model, self.datamodule
         assert isinstance(trainer, Runner)

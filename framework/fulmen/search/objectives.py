@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -107,6 +108,9 @@ def parse(specifications: Sequence[Mapping[str, Any] | Objective]) -> list[Objec
             raise ConfigError(f"objectives: {dict(one)!r:.80} {what}; expected name, mode, source, bound.")
         if one["mode"] not in ("max", "min"):
             raise ConfigError(f"objectives: {one['name']!r}: mode: expected max or min, got {one['mode']!r}.")
+        bound = one.get("bound")
+        if bound is not None and not (isinstance(bound, int | float) and math.isfinite(bound)):
+            raise ConfigError(f"objectives: {one['name']!r}: bound: expected a number, got {bound!r:.60}.")
         parsed.append(Objective(**one))
     check(parsed)
     return parsed

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import weakref
 
+import pytest
+
+from fulmen.checkpoints import load_checkpoint
 from fulmen.evaluation.candidates import evaluate
 from fulmen.evaluation.template import make_template
-from fulmen.testing.toys import ToyImages
+from fulmen.search.interruption import Terminated, deferred_signals
+from fulmen.testing.toys import ToyClassifier, ToyImages
 
 CONFIG = {
     "model": {"class_path": "fulmen.testing.toys.ToyClassifier"},
     "data": {"class_path": "fulmen.testing.toys.ToyImages"},
     "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_train_batches": 2},
+}
+
+WORK = {
+    "overlay": {},
+    "seed": 1,
+    "objectives": [{"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}],
+    "abort": {},
+    "test": False,
 }
 
 
@@ -26,14 +40,7 @@ def test_nothing_of_a_candidate_stays_in_memory(tmp_path, monkeypatch):
         prepare(self, stage)
 
     monkeypatch.setattr(ToyImages, "setup", noted)
-    template = make_template(CONFIG)
-    work = {
-        "overlay": {},
-        "seed": 1,
-        "objectives": [{"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}],
-        "abort": {},
-        "test": False,
-    }
+    template, work = make_template(CONFIG), WORK
     gc.disable()  # what goes away, goes away by evaluate's own doing
     try:
         evaluation = evaluate(template, {**work, "folder": str(tmp_path / "0")})
@@ -44,3 +51,35 @@ def test_nothing_of_a_candidate_stays_in_memory(tmp_path, monkeypatch):
     assert data
     assert all(one() is None for one in data)
     assert evaluate(template, {**work, "folder": str(tmp_path / "1")})["values"] == evaluation["values"]
+
+
+class Remembering(ToyClassifier):
+    """Keeps its options in its checkpoints."""
+
+    def __init__(self, lr: float = 0.05) -> None:
+        super().__init__(lr)
+        self.save_hyperparameters()
+
+
+def test_a_checkpoint_says_what_the_candidate_was(tmp_path):
+    config = {**CONFIG, "model": {"class_path": f"{__name__}.Remembering"}}
+    work = {**WORK, "overlay": {"model.init_args.lr": 0.123}, "folder": str(tmp_path)}
+
+    evaluation = evaluate(make_template(config), work)
+
+    assert load_checkpoint(evaluation["artifacts"]["checkpoint"])["hyper_parameters"]["lr"] == 0.123
+
+
+def test_a_sigterm_is_no_failure_of_the_candidates(tmp_path, monkeypatch):
+    """A search that is told to end would else remember its running candidate as one that crashes."""
+    monkeypatch.setattr(
+        ToyImages, "on_before_batch_transfer", lambda *_: os.kill(os.getpid(), signal.SIGTERM), raising=False
+    )
+    ended = []
+    with pytest.raises(Terminated), deferred_signals():  # noqa: PT012  the block's end raises too
+        try:
+            evaluate(make_template(CONFIG), {**WORK, "folder": str(tmp_path)})
+        except Terminated:
+            ended.append("by evaluate")
+
+    assert ended == ["by evaluate"]

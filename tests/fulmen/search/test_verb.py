@@ -207,6 +207,7 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         ({"objectives": [{**METRIC, "mode": "up"}]}, "mode: expected max or min, got 'up'"),
         ({"objectives": [{"name": "a", "mode": "min"}]}, "lacks 'source'"),
         ({"objectives": [{**METRIC, "weight": 2}]}, "has no key 'weight'"),
+        ({"objectives": [{**METRIC, "bound": "high"}]}, "'loss': bound: expected a number, got 'high'"),
         (
             {"objectives": [{**METRIC, "source": {"metrics": "val_loss"}}]},
             "expected one of metric, cost, analyzer",
