@@ -13,11 +13,14 @@ import yaml
 
 from fulmen.artifacts import write_artifact
 from fulmen.errors import ConfigError, UserError
+from fulmen.search.cards import glance
 from fulmen.search.objectives import front, parse
 from fulmen.search.progress import duration, standing
 from fulmen.searching import Objective
 from fulmen.study import Study, Told
 from fulmen.study.store import NAME
+
+CELL = 60  # letters of a table's cell
 
 USAGE = """\
 usage: fulmen studies list [FOLDER]        List the searches below a folder (default: runs).
@@ -199,8 +202,8 @@ def _is_locked(folder: Path) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 32 else text[:29] + "..."
+    text = f"{value:.4g}" if isinstance(value, float) else str(glance(value))
+    return text if len(text) <= CELL else text[: CELL - 3] + "..."
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -29,6 +29,7 @@ _OTHER_CLASS = re.compile(
 _EXPECTED = re.compile(r"Expected an? <class '([\w.]+)'>")
 _LITERALS = re.compile(r"Expected an? typing\.Literal\[(.*?)\]")
 _NO_FUNCTION = re.compile(r"expects a function or a callable class: ([^\n]+)")
+_ABSTRACT = re.compile(r"Expected an instantiatable class, but .*is abstract")
 _GIVEN = re.compile(r"\n\s*Given value: (?:NestedArg\(key='[^']*', val=(.*)\)|(.*))\Z", re.DOTALL)
 _GOT = re.compile(r"\. Got value: (.*)\Z", re.DOTALL)
 
@@ -122,6 +123,11 @@ def _unknown_key(name: str, known: Iterable[str], owner: type | None) -> str:
 
 def _wrong_value(message: str) -> str | None:
     """Say what is wrong with a value of which all types that it may have were tried."""
+    if _ABSTRACT.search(message):
+        return (
+            f"{_given(message) or 'the class'} is abstract: it lacks a method or property that its kind asks "
+            "for (docs/reference/contracts.md names them)."
+        )
     words = [match[1] or match[2] for match in _OTHER_CLASS.finditer(message)]
     expected = [f"a {word} (its name, or class_path and init_args)" for word in dict.fromkeys(words)]
     if literals := [value for match in _LITERALS.finditer(message) for value in match[1].split(", ")]:

@@ -38,13 +38,38 @@ def changes(parent: Candidate, child: Candidate) -> list[str]:
         if value == before:
             continue
         if isinstance(value, list) and isinstance(before, list):
-            gone = [_short(item) for item in before if item not in value]
-            new = [_short(item) for item in value if item not in before]
-            parts = [f"without {', '.join(gone)}"] * bool(gone) + [f"with {', '.join(new)}"] * bool(new)
-            found.append(f"`{key}`: {'; '.join(parts) or 'in another order'}")
+            found.append(f"`{key}`: {_list_change(before, value)}")
         else:
             found.append(f"`{key}`: {_short(before)} became {_short(value)}")
     return found
+
+
+def _list_change(before: list[Any], after: list[Any]) -> str:
+    gone = [item for item in before if item not in after]
+    new = [item for item in after if item not in before]
+    parts = []
+    for item in list(gone):
+        name = class_name(item)
+        changed = next((other for other in new if name and class_name(other) == name), None)
+        if changed is None:
+            continue
+        gone.remove(item)  # the same gene with other options
+        new.remove(changed)
+        was, options = item.get("init_args") or {}, changed.get("init_args") or {}
+        told = [
+            f"{key} {was.get(key)} became {value}" for key, value in options.items() if was.get(key) != value
+        ]
+        parts.append(f"{name}: {', '.join(told)}")
+    parts += [f"without {', '.join(map(_short, gone))}"] * bool(gone)
+    parts += [f"with {', '.join(map(_short, new))}"] * bool(new)
+    return "; ".join(parts) or "in another order"
+
+
+def class_name(item: Any) -> str:
+    """Return the name of the class of a gene; of anything else none."""
+    if not isinstance(item, Mapping) or "class_path" not in item:
+        return ""
+    return str(item["class_path"]).rpartition(".")[2]
 
 
 def model_card(
@@ -108,6 +133,12 @@ def model_card(
     return "\n".join(lines)
 
 
+def glance(value: Any) -> Any:
+    """Return a value as a table is read: of a network's layers what they are, not all their options."""
+    genes = isinstance(value, list) and value and all(class_name(item) for item in value)
+    return ", ".join(map(class_name, value)) if genes else value
+
+
 def _source(objective: Objective) -> str:
     source = objective.source
     if "metric" in source:
@@ -118,10 +149,15 @@ def _source(objective: Objective) -> str:
 
 
 def _short(value: Any, most: int = 100) -> str:
-    """Return a value as text for Markdown; of a gene its name and options."""
+    """Return a value as one line of text for Markdown; of a gene its name and options.
+
+    Args:
+        value: Plain data.
+        most: Letters.
+    """
     if isinstance(value, Mapping) and "class_path" in value:
         options = ", ".join(f"{key} {item}" for key, item in (value.get("init_args") or {}).items())
-        text = str(value["class_path"]).rpartition(".")[2] + (f" ({options})" if options else "")
+        text = class_name(value) + (f" ({options})" if options else "")
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         text = "; ".join(_short(item) for item in value)
     else:

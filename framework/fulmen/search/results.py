@@ -13,6 +13,7 @@ from fulmen.analysis import Report
 from fulmen.analysis.figures import new_figure
 from fulmen.artifacts import artifact_folder, write_artifact
 from fulmen.config.overlay import laid_over
+from fulmen.search.cards import glance
 from fulmen.search.checkpoints import checkpoint_of
 from fulmen.search.objectives import volume
 from fulmen.search.progress import Standing
@@ -23,10 +24,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NETWORKS = "networks"
+DECADES = 50  # a logarithmic axis where the largest value is more than so many times the smallest
 
 
-def front_table(front: Sequence[Told], objectives: Sequence[Objective]) -> pd.DataFrame:
-    """Return a row per network of the front: its place, id, objectives, parents and overlay."""
+def front_table(
+    front: Sequence[Told], objectives: Sequence[Objective], at_a_glance: bool = False
+) -> pd.DataFrame:
+    """Return a row per network of the front: its place, id, objectives, parents and overlay.
+
+    Args:
+        front: The networks.
+        objectives: Of the search.
+        at_a_glance: Of a network's layers what they are, without their options.
+    """
     import pandas as pd
 
     rows = []
@@ -34,7 +44,10 @@ def front_table(front: Sequence[Told], objectives: Sequence[Objective]) -> pd.Da
         row: dict[str, Any] = {"place": place, "candidate": one.candidate.id}
         row |= {o.name: one.evaluation.values[o.name] for o in objectives}
         row["parents"] = " ".join(map(str, one.candidate.parents))
-        row |= {key: _cell(value) for key, value in one.candidate.overlay.items()}
+        row |= {
+            key: _cell(glance(value) if at_a_glance else value)
+            for key, value in one.candidate.overlay.items()
+        }
         rows.append(row)
     columns = ["place", "candidate", *(o.name for o in objectives), "parents"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
@@ -130,7 +143,10 @@ def make_report(
     scalars |= {f"best/{name}": value for name, value in now.best.items()}
     if now.volume is not None:
         scalars["hypervolume"] = now.volume
-    tables = {"front": front_table(front, objectives), "candidates": candidates_table(told, objectives)}
+    tables = {
+        "front": front_table(front, objectives, at_a_glance=True),
+        "candidates": candidates_table(told, objectives),
+    }
     if finals:
         tables["final"] = finals_table(finals, front)
     figures = {"front": front_figure(told, front, objectives)} if now.done else {}
@@ -139,6 +155,8 @@ def make_report(
         f"{len(told)} candidates were evaluated"
         + (f"; without values: {failed}." if failed else ", all with values.")
     ]
+    if not now.best and (reason := next((o.evaluation.failure for o in told if o.evaluation.failure), None)):
+        findings.append(f"The first of them failed so: {reason}")
     findings += [f"best {name}: {value:.4g}" for name, value in now.best.items()]
     if finals:
         findings.append(
@@ -165,6 +183,9 @@ def front_figure(told: Sequence[Told], front: Sequence[Told], objectives: Sequen
     for place, bound in bounded:
         line = (axes.axhline, axes.axvline)[place](bound, color="0.5", ls="--", lw=1)
         line.set_label("bound" if (place, bound) == bounded[0] else None)
+    for set_scale, values in zip((axes.set_xscale, axes.set_yscale), points(good), strict=True):
+        if len(names) > 1 and values and min(values) > 0 and max(values) > DECADES * min(values):
+            set_scale("log")
     axes.set_xlabel("candidate" if len(names) == 1 else names[1])
     axes.set_ylabel(names[0])
     axes.legend(frameon=False)

@@ -232,7 +232,7 @@ class Session:
                     task = replace(task, allowance=allowance)
                     tasks[key] = (task, one.candidate.id)
         if tasks:
-            log.info("search: %d final trainings of %d networks.", len(tasks), len(chosen))
+            log.info("search: final trainings: %d, of networks of the front: %d.", len(tasks), len(chosen))
         for task, _ in tasks.values():
             self.engine.submit(task)
         while tasks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from fulmen.search.cards import changes, lineage, model_card
+from fulmen.search.cards import changes, glance, lineage, model_card
 from fulmen.searching import Candidate, Evaluation, Objective
 from fulmen.study import Told
 
@@ -41,6 +41,21 @@ def test_what_changed_names_the_layers():
     assert changes(CANDIDATES[0], CANDIDATES[1]) == ["`layers`: with Pooling"]
     assert changes(CANDIDATES[1], CANDIDATES[0]) == ["`layers`: without Pooling"]
     assert changes(CANDIDATES[1], CANDIDATES[4]) == ["`lr`: 0.1 became 0.01"]
+
+
+def test_a_layer_of_which_an_option_changed_is_named_with_it_alone():
+    """All options of a layer are a hundred letters, and the one that changed need not be among the first."""
+    wide = {**CONVOLUTION, "init_args": {"channels": 8, "activation": "silu"}}
+    plain = {**CONVOLUTION, "init_args": {"channels": 8, "activation": "relu"}}
+    before, after = Candidate(0, {"layers": [plain, POOLING]}), Candidate(1, {"layers": [wide]})
+
+    assert changes(before, after) == ["`layers`: Convolution: activation relu became silu; without Pooling"]
+
+
+def test_at_a_glance_layers_are_their_names():
+    assert glance([CONVOLUTION, POOLING]) == "Convolution, Pooling"
+    assert glance([8, 16]) == [8, 16]
+    assert glance(0.1) == 0.1
 
 
 def test_a_card_tells_mean_and_spread_of_the_final_trainings():
