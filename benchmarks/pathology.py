@@ -214,14 +214,16 @@ def table(options: argparse.Namespace) -> None:
         )
         print(f"{'search':<22}{'candidates':>11}" + "".join(f"{minutes:>8}" for minutes in MINUTES))
     for name, found in courses.items():
-        marks = [
-            min((one["latency"] for one in found["course"] if one["worker_seconds"] <= 120 * m), default=None)
-            if found["worker_seconds"] >= 0.9 * 120 * m  # a search ends with what its workers have begun
-            else None
-            for m in MINUTES
-        ]
-        columns = "".join(f"{'-' if mark is None else f'{mark:.2f}':>8}" for mark in marks)
+        columns = "".join(f"{_fastest(found, minutes):>8}" for minutes in MINUTES)
         print(f"{name:<22}{found['evaluations']:>11}{columns}")
+
+
+def _fastest(found: dict[str, Any], minutes: float) -> str:
+    seconds = 120 * minutes  # of two workers
+    if found["worker_seconds"] < 0.8 * seconds:  # they wait for each other's timings, too
+        return "-"
+    within = [one["latency"] for one in found["course"] if one["worker_seconds"] <= seconds]
+    return f"{min(within):.2f}" if within else "none"
 
 
 def _speed(found: dict[str, Any]) -> str:
