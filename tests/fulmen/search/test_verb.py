@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from fulmen import Evaluation, Report
+from fulmen import Engine, Evaluation, Report
 from fulmen.study import Study
 
 
@@ -196,6 +196,10 @@ class Norm(Analyzer):
         return Report(scalars={"norm": sum(float(p.norm()) for p in context.model.parameters())})
 
 
+class HalfAnEngine(Engine):
+    """Lacks `slots` and more."""
+
+
 METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
 
 
@@ -271,6 +275,10 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         ({"model": None}, "model"),
         ({"engine": {"class_path": "inlin"}}, "no engine is called 'inlin'"),
         (
+            {"engine": {"class_path": f"{__name__}.HalfAnEngine"}},
+            "is abstract: it lacks a method",
+        ),
+        (
             {"trainer": {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}},
             "a candidate trains in one process",
         ),
@@ -284,3 +292,14 @@ def test_bad_input_is_one_line_and_status_2(run_fulmen, write_config, tmp_path, 
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert len([line for line in ran.stderr.splitlines() if line.startswith("error: ")]) == 1
+
+
+def test_where_all_candidates_fail_the_first_reason_is_told(run_fulmen, write_config):
+    space = {"model.init_args.lr": ["fast", "slow"]}
+    name = write_config(searcher={"class_path": "climber", "init_args": {"space": space}})
+
+    ran = run_fulmen("search", "--config", name, "--run=out", "--budget.evaluations=2")
+
+    assert ran.status == 0, ran.stderr
+    assert "The first of them failed so: " in ran.stdout
+    assert "model.init_args.lr: expected float, got '" in " ".join(ran.stdout.split())
