@@ -7,6 +7,7 @@ Each line stands beside its bar. Nothing is trained here.
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import os
@@ -218,6 +219,10 @@ BARS = [
 
 def main() -> None:
     """Measure, print and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
     measured = {f.__name__: f() for f in (commit, workers, throughput, new_workers, asynchronous, latency)}
     measured["machine"] = {
         "cores": os.cpu_count(),

@@ -13,7 +13,7 @@ class Budget:
 
     Args:
         evaluations: Candidates to evaluate, failures too; None for no limit.
-        minutes: Minutes of work, over all its runs; None for no limit.
+        minutes: Minutes of work, over all its runs, the final trainings not counted; None for no limit.
 
     Raises:
         ConfigError: a number makes no sense.
