@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 import time
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from fulmen.costs.deployed import deployed
-from fulmen.costs.interleaved import interleaved_ratio
+from fulmen.costs.interleaved import half_width_of_median, interleaved_ratio
 
 # By batch size: ResNet-18 takes seconds for 128 images, and a round six of them.
 LEAST_ROUNDS = {1: 15, 128: 5}
@@ -58,7 +57,7 @@ def single_ratio(
     """Return the ratio of single calls, each after one of the other, and half its 95 % interval as a share.
 
     What a user pays who classifies an image now and then: the reference's weights have put the network out
-    of the cache. The median of the pairs' ratios; its interval by order statistics.
+    of the cache. The median of the pairs' ratios.
     """
     found = []
     for number in range(pairs + 3):
@@ -69,10 +68,8 @@ def single_ratio(
             times.append(time.thread_time() - start)
         if number >= 3:  # lazily built kernels
             found.append(times[0] / times[1])
-    ordered, reach = sorted(found), 0.98 * math.sqrt(pairs)
-    low, high = ordered[math.floor(pairs / 2 - reach)], ordered[math.ceil(pairs / 2 + reach)]
-    middle = statistics.median(ordered)
-    return middle, (high - low) / 2 / middle
+    middle = float(np.median(found))
+    return middle, half_width_of_median(np.sort(found)) / middle
 
 
 def ratios(network: nn.Module, reference: Forwards, most_seconds: float = 10.0) -> dict[str, float]:

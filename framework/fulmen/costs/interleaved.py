@@ -74,7 +74,7 @@ def interleaved_ratio(
             continue
         array = np.array(times)
         ratios = np.sort(array[:, 0] / array[:, 1])
-        middle, width = float(np.median(ratios)), _half_width(ratios)
+        middle, width = float(np.median(ratios)), half_width_of_median(ratios)
         if width <= half_width * middle or time.monotonic() > end:
             seconds, reference_seconds = np.median(array, axis=0).tolist()
             return Ratio(middle, width / middle, len(times), seconds, reference_seconds)
@@ -88,7 +88,7 @@ def _time(function: Callable[[], object], calls: int, clock: Callable[[], float]
     return (clock() - start) / calls
 
 
-def _half_width(ordered: np.ndarray) -> float:
+def half_width_of_median(ordered: np.ndarray) -> float:
     """Half the 95 % interval of the median of ordered values, by order statistics."""
     count = len(ordered)
     reach = 0.98 * math.sqrt(count)  # 1.96 standard deviations of a binomial with p = 1/2

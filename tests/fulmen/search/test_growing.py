@@ -45,3 +45,16 @@ def test_the_picture_of_the_front_shows_the_bounds():
     assert list(entries) == ["evaluated", "front", "bound"]
     assert list(entries["bound"].get_xdata()) == [0.93, 0.93]  # f1 is across, latency up
     assert list(entries["front"].get_xydata()[0]) == [pytest.approx(0.94), 2]
+
+
+def test_an_axis_is_logarithmic_where_values_ask_for_it():
+    """Multiply-adds from 40 to 800,000: on a linear axis all but the largest networks are one spot."""
+    objectives = [Objective("f1", "max", {}), Objective("flops", "min", {})]
+    scales = {}
+    for most in (100, 800_000):
+        values = [{"f1": 0.5, "flops": 40.0}, {"f1": 0.9, "flops": float(most)}]
+        told = [Told(Candidate(id, {}), Evaluation(one), 0.0) for id, one in enumerate(values)]
+        (axes,) = front_figure(told, told, objectives).axes
+        scales[most] = (axes.get_xscale(), axes.get_yscale())
+
+    assert scales == {100: ("linear", "linear"), 800_000: ("log", "linear")}
