@@ -6,10 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from fulmen.errors import UserError
 
 JSON = None | bool | int | float | str | list[Any] | dict[str, Any]
 EvaluationStatus = Literal["ok", "invalid", "nan", "stuck", "timeout", "oom", "crash", "cancelled"]
+
+_STATUSES = get_args(EvaluationStatus)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class Evaluation:
         failure: Why it failed, in one line, or None.
         seconds: How long it took.
         artifacts: Name to path of what it left.
+
+    Raises:
+        UserError: there is no such status.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
@@ -55,6 +62,8 @@ class Evaluation:
     def __post_init__(self) -> None:
         if self.failure is not None and self.status == "ok":
             object.__setattr__(self, "status", "crash")
+        if self.status not in _STATUSES:
+            raise UserError(f"evaluation: status is {self.status!r}; expected one of {', '.join(_STATUSES)}.")
 
 
 @dataclass(frozen=True)

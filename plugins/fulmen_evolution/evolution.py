@@ -21,7 +21,7 @@ kept); Deb et al. (2002) for the tournament; Thompson (1933) for the sampling.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ from fulmen_evolution.told_costs import ToldCosts
 
 EPOCH = 8  # so many asks look at the same drawn neighbours
 CROWD = 64  # members of a front; of larger ones, other members are looked around in each epoch
-FORMAT = 2
+FORMAT = 3
 
 
 class EvolutionError(ValueError):
@@ -104,18 +104,21 @@ class SteadyState:
 
         Args:
             id: Of the individual.
-            status: ``ok``, or how it failed. ``ok`` without a finite value for each objective becomes
-                ``nan``.
-            values: Objective to value.
+            status: ``ok``, or how it failed. ``ok`` with a value that is not finite becomes ``nan``.
+            values: Objective to value; of a failure they do not matter.
 
         Raises:
             EvolutionError: the id was never asked for, or was told already.
+            GoalError: an objective has no value, or one that is no number; the candidate is still in flight.
         """
         if id not in self.flying:
             known = "was told already" if 0 <= id < self.asked else "was never asked for"
-            raise EvolutionError(f"individual {id} {known}; expected one in flight")
-        costs = self.goals.costs(values) if status == "ok" else None
-        self._take_in(Told(self.flying.pop(id), "nan" if status == "ok" and costs is None else status, costs))
+            raise EvolutionError(f"candidate {id} {known}; expected one in flight")
+        found = None
+        if status == "ok":
+            found = self.goals.values(values)
+            status = status if found is not None else "nan"
+        self._take_in(self._told(self.flying.pop(id), status, found))
 
     def front(self) -> list[Told]:
         """Return the feasible individuals that no feasible one dominates, in the order of their ids."""
@@ -271,6 +274,11 @@ class SteadyState:
 
     # Telling.
 
+    def _told(self, individual: Individual, status: str, values: Sequence[float] | None) -> Told:
+        if values is None:
+            return Told(individual, status, None, None)
+        return Told(individual, status, tuple(values), self.goals.costs(values))
+
     def _take_in(self, told: Told) -> None:
         self.told.append(told)
         self._lines.append(told.line())
@@ -336,10 +344,10 @@ class SteadyState:
         for key in state["refused"]:
             self._refuse(key)
         self._model.plan(state["surrogate"])
-        for id, genotype, parents, origin, status, costs in told:
+        for id, genotype, parents, origin, status, values in told:
             individual = self._individual(id, self.space.genotype(genotype), tuple(parents), origin)
             self._remember(individual)
-            self._take_in(Told(individual, status, None if costs is None else np.array(costs)))
+            self._take_in(self._told(individual, status, values))
         for id, genotype, parents, origin in flying:
             individual = self._individual(id, self.space.genotype(genotype), tuple(parents), origin)
             self._remember(individual)

@@ -101,14 +101,27 @@ class Goals:
         self.free: NDArray[np.bool_] = free
         self.limits: NDArray[np.float64] = bounds
 
-    def costs(self, values: Mapping[str, float]) -> NDArray[np.float64] | None:
-        """Return a candidate's costs, or None if a value is missing or not finite."""
-        found = np.array([float(values.get(goal.name, math.nan)) for goal in self.goals])
-        return self._matrix @ found if np.isfinite(found).all() else None
+    def values(self, given: Mapping[str, Any]) -> tuple[float, ...] | None:
+        """Return the values of the objectives, in their order, or None if one is not finite.
 
-    def missing(self, values: Mapping[str, float]) -> list[str]:
-        """Return the objectives without a finite value."""
-        return [goal.name for goal in self.goals if not math.isfinite(values.get(goal.name, math.nan))]
+        Raises:
+            GoalError: one is missing, or is no number.
+        """
+        for goal in self.goals:
+            if goal.name not in given:
+                others = ", ".join(map(str, given)) or "none"
+                raise GoalError(
+                    f"there is no value of {goal.name}; expected one of each objective, got {others}"
+                )
+            if not isinstance(given[goal.name], Real):
+                raise GoalError(f"{goal.name} is {given[goal.name]!r}; expected a number")
+        found = tuple(float(given[goal.name]) for goal in self.goals)
+        return found if all(map(math.isfinite, found)) else None
+
+    def costs(self, values: Sequence[float]) -> NDArray[np.float64]:
+        """Return what is minimised, of the values of the objectives in their order."""
+        costs: NDArray[np.float64] = self._matrix @ np.array(values)
+        return costs
 
 
 def parse_goals(

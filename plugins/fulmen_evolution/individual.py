@@ -40,17 +40,18 @@ class Told:
     Attributes:
         individual: Who.
         status: ``ok``, or how it failed.
-        costs: float64, shape (columns,); None if it failed.
+        values: Of the objectives, in their order; None if it failed.
+        costs: What is minimised of them, float64, shape (columns,); None if it failed.
     """
 
     individual: Individual
     status: str
+    values: tuple[float, ...] | None
     costs: NDArray[np.float64] | None
 
     def line(self) -> str:
         """Return it as one line of JSON: `state` of thousands is joined lines, which is quick to make."""
-        costs = None if self.costs is None else self.costs.tolist()
-        return json.dumps([*_fields(self.individual), self.status, costs])
+        return json.dumps([*_fields(self.individual), self.status, self.values])
 
 
 def individual_line(individual: Individual) -> str:

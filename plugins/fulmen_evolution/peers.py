@@ -22,6 +22,7 @@ from fulmen.errors import ConfigError
 from fulmen_evolution.domains import Choice, Range, SpaceError
 from fulmen_evolution.goals import GoalError, Goals, parse_goals
 from fulmen_evolution.space import Genotype, parse_space
+from fulmen_evolution.telling import refusals
 
 
 class Peer(fulmen.Searcher):
@@ -81,9 +82,14 @@ class Peer(fulmen.Searcher):
         return fulmen.Candidate(id, self.space.overlay(genotype), seed=seed, note={"origin": self.library})
 
     def tell(self, candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> None:
-        """Take in a result; one that lacks a finite value of an objective counts as failed."""
-        costs = self.goals.costs(evaluation.values) if evaluation.status == "ok" else None
-        plain = None if costs is None else costs.tolist()
+        """Take in a result; one with a value that is not finite counts as failed.
+
+        Raises:
+            UserError: the evaluation is none, or is ``ok`` without a number for each objective.
+        """
+        with refusals(candidate, evaluation):
+            values = self.goals.values(evaluation.values) if evaluation.status == "ok" else None
+        plain = None if values is None else self.goals.costs(values).tolist()
         self._log.append(json.dumps({"id": candidate.id, "costs": plain}))
         self.learn(candidate.id, plain)
 

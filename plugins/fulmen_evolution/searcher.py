@@ -12,11 +12,12 @@ from fulmen.errors import ConfigError
 from fulmen_evolution.domains import SpaceError
 from fulmen_evolution.evolution import EvolutionError, SteadyState
 from fulmen_evolution.goals import GoalError, Goals, parse_goals
-from fulmen_evolution.individual import Told
+from fulmen_evolution.individual import Individual
 from fulmen_evolution.randomness import keyed
 from fulmen_evolution.settings import Settings
 from fulmen_evolution.space import Canonical, Space, parse_space
 from fulmen_evolution.structure import Structure
+from fulmen_evolution.telling import refusals
 
 Objectives = Mapping[str, Literal["max", "min"]] | Sequence[Any]
 
@@ -101,26 +102,17 @@ class Evolution(fulmen.Searcher):
             individual = self.algorithm.ask()
         except SpaceError as error:
             raise ConfigError(f"searcher: {error}.") from error
-        if individual is None:
-            return None
-        return fulmen.Candidate(
-            id=individual.id,
-            overlay=individual.overlay,
-            parents=individual.parents,
-            seed=_training_seed(self.algorithm.seed, individual.id),
-            note={"origin": individual.origin},
-        )
+        return None if individual is None else self._candidate(individual)
 
     def tell(self, candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> None:
-        """Take in a result; one that lacks a finite value of an objective counts as failed.
+        """Take in a result; one with a value that is not finite counts as failed.
 
         Raises:
-            UserError: the candidate was told before, or was never asked for.
+            UserError: the candidate was told before or was never asked for; the evaluation is none, or is
+                ``ok`` without a number for each objective.
         """
-        try:
+        with refusals(candidate, evaluation):
             self.algorithm.tell(candidate.id, evaluation.status, evaluation.values)
-        except EvolutionError as error:
-            raise fulmen.UserError(f"searcher: {error}") from error
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state as plain data: a line of JSON for each candidate."""
@@ -139,9 +131,22 @@ class Evolution(fulmen.Searcher):
                 f"searcher: {error}; give the search the space and seed it began with."
             ) from error
 
-    def front(self) -> list[Told]:
-        """Return the feasible candidates that no other beats in everything, with their costs."""
-        return self.algorithm.front()
+    def front(self) -> list[tuple[fulmen.Candidate, dict[str, float]]]:
+        """Return the feasible candidates that no other beats in everything, each with its values."""
+        names = [goal.name for goal in self.algorithm.goals.goals]
+        return [
+            (self._candidate(told.individual), dict(zip(names, told.values or (), strict=True)))
+            for told in self.algorithm.front()
+        ]
+
+    def _candidate(self, individual: Individual) -> fulmen.Candidate:
+        return fulmen.Candidate(
+            id=individual.id,
+            overlay=individual.overlay,
+            parents=individual.parents,
+            seed=_training_seed(self.algorithm.seed, individual.id),
+            note={"origin": individual.origin},
+        )
 
 
 class Random(fulmen.Searcher):

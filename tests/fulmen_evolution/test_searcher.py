@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 
 import numpy as np
@@ -51,8 +52,9 @@ def test_the_ten_lines_of_the_docs_find_the_whole_front():
         table({"op1": a, "op2": b, "width": w}).values for a in COST for b in COST for w in SPACE["width"]
     ]
     costs = np.array([(-v["accuracy"], v["latency"]) for v in values])
-    best = {tuple(row) for row in costs[non_dominated(costs)]}
-    assert {tuple(told.costs) for told in e.front()} == best
+    best = {(-accuracy, latency) for accuracy, latency in costs[non_dominated(costs)]}
+    assert {(values["accuracy"], values["latency"]) for _, values in e.front()} == best
+    assert all(values == table(candidate.overlay).values for candidate, values in e.front())
     assert e.algorithm.asked == 36  # each once, then None
 
 
@@ -170,7 +172,7 @@ def test_what_was_in_flight_can_be_told_after_resuming():
             searcher.tell(candidate, mixed(candidate.overlay))
 
     assert second.ask() == first.ask()
-    with pytest.raises(fulmen.UserError, match="individual 20 was told already"):
+    with pytest.raises(fulmen.UserError, match="candidate 20 was told already"):
         second.tell(flying[0], mixed(flying[0].overlay))
     with pytest.raises(fulmen.UserError, match="never asked for"):
         second.tell(fulmen.Candidate(999, {}), table(flying[0].overlay))
@@ -183,10 +185,9 @@ def test_what_was_in_flight_can_be_told_after_resuming():
         fulmen.Evaluation(failure="boom"),
         fulmen.Evaluation({"accuracy": math.nan, "latency": 0.0}),
         fulmen.Evaluation({"accuracy": math.inf, "latency": 0.0}),
-        fulmen.Evaluation({"latency": 0.0}),
         fulmen.Evaluation({"accuracy": 9.0, "latency": 0.0}, status="stuck"),
     ],
-    ids=["crash", "nan", "infinite", "missing", "stuck"],
+    ids=["crash", "nan", "infinite", "stuck"],
 )
 def test_failures_are_kept_and_are_never_parents_nor_in_the_front(surrogate, bad):
     search = Evolution(MIXED, GOALS, seed=3, surrogate=surrogate)
@@ -196,7 +197,38 @@ def test_failures_are_kept_and_are_never_parents_nor_in_the_front(surrogate, bad
     assert len(search.algorithm.told) == 80
     assert len(failed) > 5
     assert all(failed.isdisjoint(candidate.parents) for candidate in asked)
-    assert failed.isdisjoint(told.individual.id for told in search.front())
+    assert failed.isdisjoint(candidate.id for candidate, _ in search.front())
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (
+            fulmen.Evaluation({"acuracy": 0.9, "latency": 1.0}),
+            "candidate 0: there is no value of accuracy; expected one of each objective, got acuracy, lat",
+        ),
+        (
+            fulmen.Evaluation({"accuracy": "good", "latency": 1.0}),
+            "candidate 0: accuracy is 'good'; expected",
+        ),
+        ({"accuracy": 0.9, "latency": 1.0}, "candidate 0: expected a fulmen.Evaluation, got {'accuracy"),
+    ],
+    ids=["misspelt", "text", "dictionary"],
+)
+def test_what_is_no_result_is_refused_and_may_be_told_again(told, line):
+    search = Evolution(SPACE, GOALS, seed=0)
+    candidate = search.ask()
+
+    with pytest.raises(fulmen.UserError, match=re.escape(line)):
+        search.tell(candidate, told)
+
+    search.tell(candidate, table(candidate.overlay))
+    assert search.front() == [(candidate, table(candidate.overlay).values)]
+
+
+def test_an_evaluation_has_a_status_that_there_is():
+    with pytest.raises(fulmen.UserError, match="status is 'good'; expected one of ok, invalid, nan,"):
+        fulmen.Evaluation({"accuracy": 0.9}, status="good")
 
 
 def test_the_surrogate_learns_where_candidates_fail():
@@ -218,9 +250,9 @@ def test_bounds_keep_the_front_feasible_and_turn_an_objective_into_a_constraint(
     for combine in ("pareto", "bounds"):
         search = Evolution(SPACE, goals, seed=0, combine=combine)
         drive(search, 36)
-        accuracies = sorted(-told.costs[0] for told in search.front())
+        accuracies = sorted(values["accuracy"] for _, values in search.front())
         assert accuracies[0] >= 0.8
-        latencies = {told.costs[1] for told in search.front()}
+        latencies = {values["latency"] for _, values in search.front()}
         assert (len(latencies) > 1) == (combine == "pareto")
 
 
@@ -235,7 +267,9 @@ def test_weights_make_one_objective():
         )
     )
 
-    assert [told.costs[0] for told in search.front()] == [pytest.approx(best)]
+    assert [told.costs[0] for told in search.algorithm.front()] == [pytest.approx(best)]
+    ((_, values),) = search.front()
+    assert values["latency"] - 100 * values["accuracy"] == pytest.approx(best)
 
 
 def test_evolution_beats_random_search_at_equal_evaluations():

@@ -178,7 +178,7 @@ def read(outcome: Outcome) -> Evaluation:
         return Evaluation(status=status, failure=outcome.failure, seconds=outcome.seconds)
     try:
         return from_plain(outcome.result)
-    except TypeError:
+    except (TypeError, UserError):
         return Evaluation(failure=f"the task gave no evaluation: {outcome.result!r:.80}")
 
 
