@@ -42,7 +42,7 @@ FURTHER_ADAPTERS = {
         "commands",
     },
     # data modules, searchers
-    "fulmen_evolution": {"patch_data", "peers", "optuna_searcher", "pymoo_searcher"},
+    "fulmen_evolution": {"patch_data", "peers", "telling", "optuna_searcher", "pymoo_searcher"},
     # a data module, models, a callback, commands
     "fulmen_split_parallel": {
         *("graph_data", "models", "vertex_model", "counters", "predictions", "check", "commands"),

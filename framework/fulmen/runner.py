@@ -33,17 +33,18 @@ from fulmen.costs.measuring import check as check_cost
 from fulmen.engines.inline import InlineEngine
 from fulmen.engines.kept_map import KeptMap
 from fulmen.engines.processes import ProcessesEngine
-from fulmen.errors import ConfigError, PluginError, UserError
+from fulmen.errors import ConfigError, FulmenError, PluginError, UserError
+from fulmen.held_lines import HeldLines
 from fulmen.ranks import supervise
 from fulmen.reports import deliver, redact, versions
 from fulmen.reports.growing import FrontLogger
 from fulmen.runs import RunDirectory, digest_of, open_run
 from fulmen.search.budget import Budget
+from fulmen.search.estimate import dry_run as estimate
 from fulmen.search.fidelity import Fidelity, Final
 from fulmen.search.interruption import Terminated
 from fulmen.search.objectives import parse as parse_objectives
 from fulmen.search.session import Session
-from fulmen.search.session import dry_run as estimate
 from fulmen.searching import Engine, Objective, Searcher
 from fulmen.study import Study
 
@@ -122,6 +123,7 @@ class Runner(Trainer):
                     if not directory.has_work:
                         directory.forget()
                     raise
+            self._release_held_lines()
             deliver(
                 report,
                 directory.path,
@@ -225,7 +227,13 @@ class Runner(Trainer):
         with directory.logging(), Study.open(directory.path, digest_of(identity)) as study:
             loggers = self._loggers_of(directory)
             growing = FrontLogger(loggers)
-            session = begin(directory.path, on_front=growing, quiet=quiet, on_end=growing.candidates)
+            session = begin(
+                directory.path,
+                on_front=growing,
+                quiet=quiet,
+                on_end=growing.candidates,
+                on_result=self._release_held_lines,
+            )
             try:
                 report, finished = session.run(study)
             except Terminated as terminated:
@@ -238,6 +246,8 @@ class Runner(Trainer):
         deliver(report, directory.path, name="search", loggers=loggers, provenance=provenance, quiet=quiet)
         if finished:
             directory.finish()
+            if not (report.tables["candidates"]["status"] == "ok").any():
+                raise FulmenError(f"search: no candidate has values. {report.findings[-1]}")
         return report
 
     def examine(
@@ -275,6 +285,12 @@ class Runner(Trainer):
         finally:
             model.train(training)
             engine.close()
+
+    def _release_held_lines(self) -> None:
+        """Let Lightning's lines of the start appear: before the report, not after it."""
+        for callback in self.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, HeldLines):
+                callback.release()
 
     def _loggers_of(self, directory: RunDirectory) -> list[Logger]:
         """Return the user's loggers; by default TensorBoard beside the report, not in lightning_logs."""

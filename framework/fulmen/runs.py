@@ -23,6 +23,7 @@ _STATUS, _LOCK, _CONFIG, _LOG = "status.json", ".lock", "config.yaml", "log.txt"
 _SHOWN_ONLY = {"enable_progress_bar", "enable_model_summary"}  # of a trainer's options
 
 _locks: set[int] = set()
+log = logging.getLogger(__name__)
 
 
 class RunDirectory:
@@ -37,11 +38,17 @@ class RunDirectory:
         self.path = path
         self.resumed = resumed
         self._descriptor = descriptor
+        self._finished = False
 
     def finish(self) -> None:
         """Mark the run as finished: the same command will not touch it again."""
+        self.mark("done")
+        self._finished = True
+
+    def mark(self, state: str) -> None:
+        """Write down whether the run is ``running``, ``interrupted`` or ``done``."""
         status = json.loads((self.path / _STATUS).read_text())
-        write_artifact(self.path / _STATUS, json.dumps({**status, "state": "done"}, indent=1))
+        write_artifact(self.path / _STATUS, json.dumps({**status, "state": state}, indent=1))
 
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
@@ -68,7 +75,10 @@ class RunDirectory:
             shutil.rmtree(self.path, ignore_errors=True)  # a worker may be writing its last line
 
     def close(self) -> None:
-        """Unlock the folder."""
+        """Unlock the folder; a run that has not finished is marked as interrupted."""
+        if not self._finished and (self.path / _STATUS).exists():
+            with contextlib.suppress(OSError):  # a full disk: the lock tells that nobody works on it
+                self.mark("interrupted")
         _locks.discard(self._descriptor)
         os.close(self._descriptor)
 
@@ -100,21 +110,26 @@ def open_run(
     """
     digest = digest_of(identity)
     base = Path(path) if path is not None else RUNS / f"{verb}-{digest}"
-    number = 1
+    number, held = 1, ""
     while True:
         folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
         number += 1
         state = _state(folder)
         if state is None:
+            if path is not None and held:
+                log.warning("%s: holds another %s already; this one goes to %s.", base, held, folder)
             return _start(folder, verb, digest, identity if shown is None else shown)
         if fresh or (state["state"] == "done" and not (extend and state["digest"] == digest)):
+            held = held or state["verb"]
             continue
         if state["digest"] != digest:
             raise UserError(
                 f"{folder}: holds an unfinished {state['verb']} of another config; give --fresh to start "
                 "anew beside it, or another --run."
             )
-        return RunDirectory(folder, True, _lock(folder))
+        directory = RunDirectory(folder, True, _lock(folder))
+        directory.mark("running")
+        return directory
 
 
 def digest_of(identity: Mapping[str, Any]) -> str:

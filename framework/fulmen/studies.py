@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from fulmen.artifacts import write_artifact
 from fulmen.errors import ConfigError, UserError
 from fulmen.search.cards import glance
+from fulmen.search.finals import FINALS
 from fulmen.search.objectives import front, parse
 from fulmen.search.progress import duration, standing
 from fulmen.searching import Objective
@@ -78,7 +80,9 @@ class Search:
             self.told: list[Told] = study.told()
             self.counts = study.counts()
             self.seconds: float = study.get("seconds") or 0.0
-            self.finals: dict[str, Any] = study.finals()
+            planned: list[str] | None = study.get(FINALS)
+            done = study.finals()
+            self.finals = None if planned is None else (sum(key in done for key in planned), len(planned))
         try:
             config = yaml.safe_load((self.folder / "config.yaml").read_text())
             self.state = str(json.loads((self.folder / "status.json").read_text())["state"])
@@ -94,7 +98,7 @@ class Search:
     def line(self) -> str:
         """Where it stands, in one line."""
         running = self.counts["asked"] - len(self.told) if self.state == "running" else 0
-        now = standing(self.told, self.objectives, running, self.seconds)
+        now = replace(standing(self.told, self.objectives, running, self.seconds), finals=self.finals)
         return f"{self.state}, {now.line()}, worked {duration(self.seconds)}"
 
     def rows(self) -> Iterator[list[str]]:
@@ -177,6 +181,13 @@ def _compare(*folders: str) -> None:
         row += [f"{hypervolume(cost, reference):.4g}"]
         rows.append(row + [f"{now.best[o.name]:.4g}" if o.name in now.best else "-" for o in first])
     sys.stdout.write(_table(rows))
+    names = [objective.name for objective in first]
+    point = costs_of(dict(zip(names, reference, strict=True)), first)  # its own inverse
+    told = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, point, strict=True))
+    sys.stdout.write(
+        f"\nThe hypervolumes are measured from one point for all, a tenth beyond the worst of the fronts "
+        f"({told}); a search alone measures its own from the worst of its first ten results.\n"
+    )
 
 
 def _export(folder: str, file: str) -> None:

@@ -63,6 +63,10 @@ def test_list_and_show_and_compare(searches, run_fulmen):
     rows = [line.split() for line in compared.stdout.splitlines()]
     assert rows[0][:5] == ["search", "told", "failed", "front", "hypervolume"]
     assert float(rows[2][4]) > float(rows[1][4])  # b is better everywhere
+    # The fronts' worst: f1 0.5 (candidate 0 of a) and latency 2.833; their best: 0.725 and 0.5.
+    assert "from one point for all, a tenth beyond the worst of the fronts (f1 0.4775, latency 3.067)" in (
+        compared.stdout
+    )
 
 
 def test_watch_ends_with_a_search_that_is_over(searches, run_fulmen):

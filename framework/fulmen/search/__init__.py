@@ -9,7 +9,9 @@ objectives.py    what is optimised, as costs
 pareto.py        the front and its hypervolume
 progress.py      how far it is, for people
 cards.py         what there is to say of a network of the front
+finals.py        the final trainings: which, and what they gave
 checkpoints.py   which candidates' checkpoints are kept
 results.py       the front as a table, configs, a report
+estimate.py      what a search would cost
 interruption.py  Ctrl-C and SIGTERM at a moment that loses nothing
 """

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fulmen.search.finals import FinalTraining, finals_table, handed_over
 from fulmen.searching import Candidate, Objective
 from fulmen.study import Told
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_ANCESTORS = 30  # of which a card tells; the table of candidates has all
 
@@ -77,7 +75,7 @@ def model_card(
     told: Told,
     candidates: Mapping[int, Candidate],
     objectives: Sequence[Objective],
-    finals: pd.DataFrame,
+    finals: Mapping[str, Any],
     fidelity: Mapping[str, Any],
     run: str,
 ) -> str:
@@ -88,12 +86,14 @@ def model_card(
         told: Its candidate and what that gave.
         candidates: All that were asked for, by their ids.
         objectives: Of the search.
-        finals: The table of the final trainings; empty where there were none.
+        finals: The results of the final trainings, of this network and others.
         fidelity: What candidates were trained with, as an overlay.
         run: The name of the run's folder.
     """
     candidate, values = told.candidate, told.evaluation.values
-    rows = finals[finals["candidate"] == candidate.id] if len(finals) else finals
+    own = {key: result for key, result in finals.items() if result["candidate"] == candidate.id}
+    rows = finals_table(own, [told])
+    training = handed_over(own, candidate)
     lines = [f"# Network {place}: candidate {candidate.id} of {run}", ""]
     lines += ["| Objective | Wanted | Measured as | In the search |", "|---|---|---|---|"]
     for o in objectives:
@@ -127,10 +127,26 @@ def model_card(
     given = {**fidelity, **candidate.fidelity}
     lines += ["", "## How it was trained in the search", "", f"- `seed_everything`: {candidate.seed}"]
     lines += [f"- `{key}`: {_short(value)}" for key, value in given.items()]
-    lines += ["", "The rest stands in the config beside this card, which needs nothing of the searcher:", ""]
+    lines += ["", "## How to use it", ""]
+    lines.append(_origin(place, training, {} if training is None else finals[training.key]["values"]))
+    lines += ["The config needs nothing of the searcher:", ""]
     lines += ["```console", f"$ fulmen fit --config {place}.yaml"]
     lines += [f"$ fulmen test --config {place}.yaml --ckpt_path {place}.ckpt", "```", ""]
     return "\n".join(lines)
+
+
+def _origin(place: int, training: FinalTraining | None, values: Mapping[str, float]) -> str:
+    """Return what the checkpoint beside a card is, and what ``fit`` makes of the config."""
+    if training is None:
+        return (
+            f"`{place}.ckpt` has the weights of the search; `{place}.yaml` has its seed, and trains for as "
+            "long as the search's own config says."
+        )
+    gave = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    return (
+        f"`{place}.ckpt` has the weights of final training {training.number + 1}, seed {training.seed} "
+        f"({gave}), and `{place}.yaml` is its config: `fit` does that training again."
+    )
 
 
 def glance(value: Any) -> Any:

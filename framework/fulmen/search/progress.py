@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fulmen.search import objectives as objectives_
@@ -34,6 +34,7 @@ class Standing:
         volume: The hypervolume, or None before there are ten feasible results.
         per_hour: Evaluations an hour, over all that the search has worked.
         left: Seconds that are left by the budget, or None if nobody can tell.
+        finals: How many final trainings have ended, and of how many; None before they begin.
     """
 
     done: int
@@ -44,6 +45,7 @@ class Standing:
     volume: float | None
     per_hour: float
     left: float | None
+    finals: tuple[int, int] | None = None
 
     def line(self) -> str:
         """Return all of it in one line."""
@@ -51,9 +53,10 @@ class Standing:
         best = "".join(f", best {name} {value:.4g}" for name, value in self.best.items())
         volume = "" if self.volume is None else f", hypervolume {self.volume:.4g}"
         left = "" if self.left is None else f", {duration(self.left)} left"
+        finals = "" if self.finals is None else ", final trainings {} of {}".format(*self.finals)
         return (
             f"{self.done} done{failed}, {self.running} running, front of {self.front}{best}{volume}, "
-            f"{self.per_hour:.0f} an hour{left}"
+            f"{self.per_hour:.0f} an hour{left}{finals}"
         )
 
 
@@ -112,6 +115,7 @@ class Display:
         self._live: Any = None
         self._quiet = quiet
         self._last = -math.inf
+        self._now: Standing | None = None
         self._terminal = sys.stderr.isatty()
 
     @property
@@ -122,7 +126,7 @@ class Display:
 
     def show(self, now: Standing) -> None:
         """Show it."""
-        self._last = time.monotonic()
+        self._last, self._now = time.monotonic(), now
         if self._quiet:
             return
         if not self._terminal:
@@ -135,6 +139,15 @@ class Display:
             self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
             self._live.start()
         self._live.update(_table(now), refresh=True)
+
+    def show_finals(self, done: int, planned: int) -> None:
+        """Show how many of the final trainings have ended."""
+        if self._quiet:
+            return
+        if self._now is None or not self._terminal:
+            log.info("search: final trainings: %d of %d have ended.", done, planned)
+        else:
+            self.show(replace(self._now, running=0, left=None, finals=(done, planned)))
 
     def close(self) -> None:
         """Take the table away."""
@@ -153,6 +166,9 @@ def _table(now: Standing) -> Any:
     rows["hypervolume"] = "-" if now.volume is None else f"{now.volume:.4g}"
     rows["an hour"] = f"{now.per_hour:.0f}"
     rows["left"] = "-" if now.left is None else duration(now.left)
+    if now.finals is not None:
+        del rows["left"]
+        rows["final trainings"] = "{} of {} have ended".format(*now.finals)
     for name, value in rows.items():
         table.add_row(name, value)
     return table

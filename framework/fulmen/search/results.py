@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from fulmen.analysis import Report
 from fulmen.analysis.figures import new_figure
 from fulmen.artifacts import artifact_folder, write_artifact
-from fulmen.config.overlay import laid_over
 from fulmen.search.cards import glance
-from fulmen.search.checkpoints import checkpoint_of
+from fulmen.search.finals import final_lines, finals_table
 from fulmen.search.objectives import volume
 from fulmen.search.progress import Standing
 from fulmen.searching import Objective
@@ -73,62 +71,34 @@ def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> p
     return pd.DataFrame(rows)
 
 
-def finals_table(finals: Mapping[str, Any], front: Sequence[Told]) -> pd.DataFrame:
-    """Return the mean and the spread of each figure of the final trainings, a row per network.
+@dataclass(frozen=True)
+class Network:
+    """What is handed over of one network of the front.
 
-    The spread is the sample's standard deviation over the seeds; 0 for one seed.
+    Attributes:
+        config: For ``fit``, ``test``, ``predict``; YAML.
+        card: What there is to say of it; Markdown.
+        checkpoint: Where its weights lie now; None: nowhere.
     """
-    import pandas as pd
 
-    places = {one.candidate.id: place for place, one in enumerate(front, start=1)}
-    groups: dict[int, list[Mapping[str, Any]]] = {}
-    for result in finals.values():
-        groups.setdefault(result["candidate"], []).append(result)
-    rows = []
-    for id, results in sorted(groups.items(), key=lambda pair: places.get(pair[0], len(places))):
-        good = pd.DataFrame([r["values"] for r in results if r["status"] == "ok"], dtype=float)
-        row: dict[str, Any] = {"place": places.get(id), "candidate": id, "trained": len(good)}
-        row["failed"] = len(results) - len(good)
-        for name in good:
-            row[str(name)] = good[name].mean()
-            row[f"{name} (spread)"] = good[name].std(ddof=1) if len(good) > 1 else 0.0
-        rows.append(row)
-    return pd.DataFrame(rows)
+    config: str
+    card: str
+    checkpoint: Path | None
 
 
-def write_networks(
-    folder: Path,
-    front: Sequence[Told],
-    template: Mapping[str, Any],
-    finals: Mapping[str, Any],
-    cards: Sequence[str],
-) -> None:
+def write_networks(folder: Path, front: Sequence[Network]) -> None:
     """Write a config, a checkpoint and a card for each network of the front; ``fit`` needs nothing else.
 
     Args:
         folder: The run's; its ``networks`` is replaced as a whole.
         front: The networks, best in the first objective first.
-        template: The config that the candidates were laid over.
-        finals: The final trainings, whose first checkpoint goes before that of the search.
-        cards: What there is to say of each.
     """
-    best_final = {
-        result["candidate"]: result["artifacts"]["checkpoint"]
-        for result in reversed(list(finals.values()))
-        if "checkpoint" in result["artifacts"]
-    }
     with artifact_folder(folder / NETWORKS) as networks:
         for place, one in enumerate(front, start=1):
-            config = laid_over(template, one.candidate.overlay)
-            head = f"# Network {place} of the front: candidate {one.candidate.id}.\n"
-            text = head + yaml.safe_dump({"seed_everything": one.candidate.seed, **config}, sort_keys=False)
-            (networks / f"{place}.yaml").write_text(text)
-            (networks / f"{place}.md").write_text(cards[place - 1])
-            checkpoint = checkpoint_of(one)
-            if one.candidate.id in best_final:
-                checkpoint = Path(best_final[one.candidate.id])
-            if checkpoint is not None and checkpoint.is_file():
-                shutil.copyfile(checkpoint, networks / f"{place}.ckpt")
+            (networks / f"{place}.yaml").write_text(one.config)
+            (networks / f"{place}.md").write_text(one.card)
+            if one.checkpoint is not None and one.checkpoint.is_file():
+                shutil.copyfile(one.checkpoint, networks / f"{place}.ckpt")
 
 
 def make_report(
@@ -159,9 +129,10 @@ def make_report(
         findings.append(f"The first of them failed so: {reason}")
     findings += [f"best {name}: {value:.4g}" for name, value in now.best.items()]
     if finals:
+        findings += final_lines(tables["final"])
         findings.append(
-            "The objectives of the front are those of the search, whose best are its luckiest too; the table "
-            "final has what trainings with other seeds gave on the test data."
+            "The objectives of the front are those of the search, whose best are its luckiest too; the final "
+            "trainings were done with other seeds, and tested on data that no candidate saw."
         )
     return Report(title="search", scalars=scalars, tables=tables, figures=figures, findings=findings)
 

@@ -8,17 +8,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from fulmen.config.overlay import laid_over
-from fulmen.errors import ConfigError, FulmenError
+from fulmen.errors import ConfigError
 from fulmen.search import results
 from fulmen.search.budget import Budget
 from fulmen.search.cards import model_card
-from fulmen.search.checkpoints import prune
+from fulmen.search.checkpoints import checkpoint_of, prune
 from fulmen.search.fidelity import Fidelity, Final
+from fulmen.search.finals import AGAIN, FINALS, belonging, handed_over, planned
 from fulmen.search.interruption import deferred_signals
 from fulmen.search.loop import SearchLoop, Step, read
 from fulmen.search.objectives import front as front_of
-from fulmen.search.progress import Display, Standing, duration, standing
+from fulmen.search.progress import Display, Standing, standing
 from fulmen.search.rungs import LIMITS, limits, with_limits
 from fulmen.searching import Candidate, Engine, Objective, Searcher, Task
 from fulmen.study import Study, Told
@@ -30,7 +33,6 @@ EVALUATE = "fulmen.evaluation.candidates:evaluate"
 TEMPLATE = "fulmen.evaluation.template:make_template"
 STOP = "stop"  # a file in the run's folder that asks for an end
 MOST_ROWS = 500  # of candidates that TensorBoard compares: each is a file
-FINAL_SEED = 1_000_003  # from one final training of a candidate to the next
 
 
 Row = tuple[int, Mapping[str, Any], Mapping[str, float]]
@@ -54,6 +56,7 @@ class Session:
         quiet: Show nothing.
         on_end: Is given the id, the overlay and the values of each candidate that has values, the front's
             first, then the newest; 500 at most.
+        on_result: Is called when a result has come: the input was not refused.
     """
 
     def __init__(
@@ -71,12 +74,13 @@ class Session:
         on_front: Callable[[Standing, Any, int], None] = lambda standing, figure, step: None,
         quiet: bool = False,
         on_end: Callable[[list[Row]], None] = lambda rows: None,
+        on_result: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder, self.config = folder, dict(config)
         self.searcher, self.engine, self.objectives = searcher, engine, list(objectives)
         self.budget, self.fidelity, self.final, self.seed = budget, fidelity, final, seed
         self.checkpoints_mb, self.on_front = checkpoints_mb, on_front
-        self.on_end = on_end
+        self.on_end, self.on_result = on_end, on_result
         self.display = Display(quiet)
         self._told: list[Told] = []
         self._front: list[int] = []
@@ -113,6 +117,9 @@ class Session:
         )
         try:
             loop.run()
+            worked = loop.seconds
+            with study.transaction() as transaction:
+                transaction.set("seconds", worked)
             stopped = stop.exists() and (self.budget.room(loop.asked) or bool(study.pending()))
             self._told = study.told()
             front = front_of(self._told, self.objectives)
@@ -120,21 +127,33 @@ class Session:
                 self._train_in_full(study, front, self.final, check)
         finally:
             self.display.close()
-        finals = study.finals()
-        now = standing(self._told, self.objectives, 0, loop.seconds, self.budget)
+        finals = belonging(study.finals(), self.final)
+        now = standing(self._told, self.objectives, 0, worked, self.budget)
         results.write_tables(self.folder, self._told, front, self.objectives)
-        results.write_networks(self.folder, front, self.config, finals, self._cards(front, finals))
+        results.write_networks(
+            self.folder, [self._network(*placed, finals) for placed in enumerate(front, 1)]
+        )
         self.on_end(rows_of(front, self._told))
         report = results.make_report(self._told, front, self.objectives, finals, now)
         if stopped:
             log.info("search: stopped as asked; the same command goes on.")
         return report, not stopped
 
-    def _cards(self, front: Sequence[Told], finals: Mapping[str, Any]) -> list[str]:
+    def _network(self, place: int, told: Told, finals: Mapping[str, Any]) -> results.Network:
+        """Return what is handed over of a network of the front: what makes its checkpoint again."""
+        candidate = told.candidate
+        training = handed_over(finals, candidate)
+        overlay, seed, checkpoint = candidate.overlay, candidate.seed, checkpoint_of(told)
+        if training is not None:
+            overlay, seed = training.overlay, training.seed
+            checkpoint = Path(finals[training.key]["artifacts"]["checkpoint"])
         candidates = {one.candidate.id: one.candidate for one in self._told}
-        table = results.finals_table(finals, front)
-        parts = (candidates, self.objectives, table, self.fidelity.overlay, self.folder.name)
-        return [model_card(place, one, *parts) for place, one in enumerate(front, start=1)]
+        card = model_card(
+            place, told, candidates, self.objectives, finals, self.fidelity.overlay, self.folder.name
+        )
+        head = f"# Network {place} of the front: candidate {candidate.id}.\n"
+        config = {"seed_everything": seed, **laid_over(self.config, overlay)}
+        return results.Network(head + yaml.safe_dump(config, sort_keys=False), card, checkpoint)
 
     def make_task(self, candidate: Candidate, key: str) -> Task:
         """Return the task of a candidate.
@@ -194,6 +213,7 @@ class Session:
 
     def _watch(self, step: Step | None, loop: SearchLoop) -> None:
         if step is not None:
+            self.on_result()
             self._told.append(Told(step.candidate, step.evaluation, 0.0))
             front = front_of(self._told, self.objectives)
             ids = [one.candidate.id for one in front]
@@ -216,36 +236,30 @@ class Session:
 
         What took too long or lost its worker is tried again, perhaps with other limits.
         """
-        chosen = spread(front, final.top_k)
-        again = {"timeout", "oom", "crash"}
-        done = {key for key, result in study.finals().items() if result["status"] not in again}
-        epochs = self.config.get("trainer", {}).get("max_epochs")
-        allowance = final.allowance(self.fidelity, epochs)
-        tasks: dict[str, tuple[Task, int]] = {}
-        for one in chosen:
-            for number in range(final.seeds):
-                key = f"final-{one.candidate.id}-{number}"
-                if key not in done:
-                    seed = (one.candidate.seed + FINAL_SEED * (number + 1)) % 2**31
-                    overlay = {**one.candidate.overlay, **final.overlay}
-                    task = self._task(key, overlay, seed, self.folder / "finals" / key)
-                    task = replace(task, allowance=allowance)
-                    tasks[key] = (task, one.candidate.id)
-        if tasks:
-            log.info("search: final trainings: %d, of networks of the front: %d.", len(tasks), len(chosen))
-        for task, _ in tasks.values():
-            self.engine.submit(task)
-        while tasks:
+        plan = planned(front, final)
+        done = {key for key, result in study.finals().items() if result["status"] not in AGAIN}
+        allowance = final.allowance(self.fidelity, self.config.get("trainer", {}).get("max_epochs"))
+        left = {training.key: training for training in plan if training.key not in done}
+        if not left:
+            return
+        with study.transaction() as transaction:
+            transaction.set(FINALS, [training.key for training in plan])
+        for key, training in left.items():
+            task = self._task(key, training.overlay, training.seed, self.folder / "finals" / key)
+            self.engine.submit(replace(task, allowance=allowance))
+        self.display.show_finals(len(plan) - len(left), len(plan))
+        while left:
             check()
             for outcome in self.engine.poll(1.0):
-                if outcome.key not in tasks:
+                if outcome.key not in left:
                     continue
-                _, id = tasks.pop(outcome.key)
+                training = left.pop(outcome.key)
                 evaluation = read(outcome)
                 with study.transaction() as transaction:
-                    transaction.final(outcome.key, id, evaluation)
+                    transaction.final(outcome.key, training.candidate.id, evaluation)
                 if evaluation.failure:
                     log.warning("%s failed: %s", outcome.key, evaluation.failure)
+                self.display.show_finals(len(plan) - len(left), len(plan))
 
 
 def _judged_by(objectives: Sequence[Objective]) -> Objective:
@@ -267,60 +281,3 @@ def rows_of(front: Sequence[Told], told: Sequence[Told]) -> list[Row]:
     return [
         (id, one.candidate.overlay, one.evaluation.values) for id, one in list(chosen.items())[:MOST_ROWS]
     ]
-
-
-def spread(front: Sequence[Told], count: int) -> list[Told]:
-    """Return so many of the front, evenly spread from its first to its last."""
-    if count >= len(front):
-        return list(front)
-    places = [round(n * (len(front) - 1) / max(1, count - 1)) for n in range(count)]
-    return [front[place] for place in dict.fromkeys(places)]
-
-
-def dry_run(session: Session, tries: int = 2) -> list[str]:
-    """Evaluate a few candidates that are not kept, and return lines of what the search would cost.
-
-    Raises:
-        FulmenError: none of them could be evaluated.
-    """
-    seconds: list[float] = []
-    slots = session.engine.slots
-    asked = [session.searcher.ask() for _ in range(tries)]
-    candidates = [candidate for candidate in asked if candidate is not None]
-    for number, candidate in enumerate(candidates):
-        session.engine.submit(session.make_task(candidate, f"dry-{number}"))
-    left, failures = len(candidates), []
-    while left:
-        for outcome in session.engine.poll(1.0):
-            left -= 1
-            evaluation = read(outcome)
-            if evaluation.status == "ok":
-                seconds.append(evaluation.seconds)
-            else:
-                failures.append(f"{evaluation.status}: {evaluation.failure}")
-    if not seconds:
-        raise FulmenError(
-            f"dry run: no candidate could be evaluated ({'; '.join(failures) or 'none asked'})."
-        )
-    each = sum(seconds) / len(seconds)
-    lines = [f"{len(seconds)} candidates took {each:.1f} s each, {slots} at a time."]
-    lines += [f"of {len(candidates)} tried, {len(failures)} failed ({failures[0]})."] if failures else []
-    if session.budget.evaluations is not None:
-        whole = each * session.budget.evaluations / slots
-        lines.append(f"{session.budget.evaluations} evaluations would take about {duration(whole)}.")
-    if session.budget.minutes is not None:
-        count = 60 * session.budget.minutes / each * slots
-        lines.append(f"{session.budget.minutes:g} minutes are enough for about {count:.0f} evaluations.")
-    if session.final is not None:
-        ratio = _epochs(session.config, session.final.epochs) / _epochs(
-            session.config, session.fidelity.epochs
-        )
-        share = session.fidelity.data or 1.0
-        trainings = session.final.top_k * session.final.seeds
-        whole = each * ratio / share * trainings / slots
-        lines.append(f"the {trainings} final trainings would take about {duration(whole)}.")
-    return lines
-
-
-def _epochs(config: Mapping[str, Any], given: int | None) -> float:
-    return float(given or config["trainer"].get("max_epochs") or 1000)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from fulmen.search.cards import changes, glance, lineage, model_card
+from fulmen.search.finals import FinalTraining
 from fulmen.searching import Candidate, Evaluation, Objective
 from fulmen.study import Told
 
@@ -59,15 +58,23 @@ def test_at_a_glance_layers_are_their_names():
 
 
 def test_a_card_tells_mean_and_spread_of_the_final_trainings():
-    finals = pd.DataFrame(
-        [{"place": 2, "candidate": 4, "trained": 3, "failed": 0, "test_f1": 0.88, "test_f1 (spread)": 0.004}]
-    )
+    finals = {
+        f"final-4-{number}-epochs-9": {
+            "candidate": 4,
+            "status": "ok",
+            "values": {"test_f1": f1},
+            "artifacts": artifacts,
+        }
+        for number, f1, artifacts in ((0, 0.876, {}), (1, 0.88, {"checkpoint": __file__}), (2, 0.884, {}))
+    }
     text = card(finals)
 
     assert "# Network 2: candidate 4 of pathology" in text
     assert "| f1 | max | logged metric `val_f1` | 0.9 |" in text
     assert "| speed | min, bound 2 | cost `latency` | 0.5 |" in text
     assert "| test_f1 | 0.88 | 0.004 |" in text
+    seed = FinalTraining(CANDIDATES[4], 1).seed
+    assert f"`2.ckpt` has the weights of final training 2, seed {seed} (test_f1 0.88), and `2.yaml`" in text
     assert "- candidate 0 (random)\n- candidate 1 (mutation): `layers`: with Pooling\n" in text
     assert "- candidate 4, with candidate 0: `lr`: 0.1 became 0.01" in text
     assert "- `trainer.max_epochs`: 3" in text
@@ -75,4 +82,4 @@ def test_a_card_tells_mean_and_spread_of_the_final_trainings():
 
 
 def test_without_final_trainings_a_card_says_that_nothing_is_known():
-    assert "nothing is known of its spread" in card(pd.DataFrame())
+    assert "nothing is known of its spread" in card({})

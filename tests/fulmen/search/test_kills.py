@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -79,6 +80,7 @@ def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_par
     assert "the same command goes on where it was" in said
     assert "search: 0 done, 1 running" in said  # where there is no terminal, lines say how far it is
     assert "search: 0 done, 1 running" in (tmp_path / "out" / "log.txt").read_text()
+    assert json.loads((tmp_path / "out" / "status.json").read_text())["state"] == "interrupted"
     assert 1 <= len(told) < 6
     second = run_fulmen(*command[3:], "--quiet")
     assert second.status == 0, second.stderr

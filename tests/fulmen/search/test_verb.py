@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from fulmen import Engine, Evaluation, Report
 from fulmen.study import Study
+
+TO_CSV = ["--trainer.logger=CSVLogger", "--trainer.logger.save_dir=logs"]
 
 
 def search(run_fulmen, name, *options):
@@ -32,6 +35,10 @@ def test_a_front_of_ordinary_configs_comes_back(run_fulmen, write_config, tmp_pa
     final = report.tables["final"]
     assert (final["trained"] == 2).all()
     assert {"loss", "loss (spread)", "test_loss", "test_loss (spread)"} <= set(final.columns)
+    line = next(
+        finding for finding in report.findings if finding.startswith("final, network 1 (2 trainings): ")
+    )
+    assert f"test_loss {final['test_loss'][0]:.4g} ± {final['test_loss (spread)'][0]:.2g}" in line
     assert json.loads(Path("out/status.json").read_text())["state"] == "done"
     card = Path("out/networks/1.md").read_text()
     assert f"candidate {front['candidate'][0]} of out" in card
@@ -53,17 +60,52 @@ def test_the_best_config_trained_by_fit_gives_what_was_reported(run_fulmen, writ
     assert search(run_fulmen, name, "--trainer.logger=false").status == 0
     reported = pd.read_csv("out/front.csv")["loss"][0]
 
-    ran = run_fulmen(
-        "fit",
-        "--config",
-        "out/networks/1.yaml",
-        "--trainer.logger=CSVLogger",
-        "--trainer.logger.save_dir=logs",
-    )
+    ran = run_fulmen("fit", "--config", "out/networks/1.yaml", *TO_CSV)
 
     assert ran.status == 0, ran.stderr
     metrics = pd.read_csv(next(Path("logs").rglob("metrics.csv")))
     assert metrics["val_loss"].dropna().iloc[-1] == pytest.approx(reported, abs=1e-6)
+
+
+def test_fit_on_a_network_does_the_final_training_again_whose_checkpoint_it_has(run_fulmen, write_config):
+    name = write_config(final={"top_k": 1, "seeds": 2, "epochs": 3})
+    assert search(run_fulmen, name).status == 0
+    with Study.read(Path("out")) as study:
+        finals = study.finals()
+    reported = next(one for key, one in finals.items() if key.endswith("-0-epochs-3"))["values"]["loss"]
+    weights = torch.load("out/networks/1.ckpt", weights_only=True)["state_dict"]
+
+    ran = run_fulmen("fit", "--config", "out/networks/1.yaml", "--quiet", *TO_CSV)
+
+    assert ran.status == 0, ran.stderr
+    metrics = pd.read_csv(next(Path("logs").rglob("metrics.csv")))
+    assert metrics["epoch"].max() == 2
+    assert metrics["val_loss"].dropna().iloc[-1] == pytest.approx(reported, abs=1e-6)
+    again = torch.load(next(Path("logs").rglob("*.ckpt")), weights_only=True)["state_dict"]
+    assert all(torch.equal(weights[key], again[key]) for key in weights)
+
+
+def test_final_trainings_for_other_epochs_are_others(run_fulmen, write_config):
+    name = write_config(final={"top_k": 1, "seeds": 1, "epochs": 1})
+    assert search(run_fulmen, name).status == 0
+    assert search(run_fulmen, name, "--final.epochs=2").status == 0
+
+    with Study.read(Path("out")) as study:
+        finals = study.finals()
+    assert [key.partition("-epochs-")[2] for key in finals] == ["1", "2"]
+    assert yaml.safe_load(Path("out/networks/1.yaml").read_text())["trainer"]["max_epochs"] == 2
+    assert Report.load("out").tables["final"]["trained"].tolist() == [1]
+    assert run_fulmen("studies", "show", "out").stdout.count("final trainings 1 of 1") == 1
+
+
+def test_another_config_at_a_finished_run_goes_beside_it_with_a_word(run_fulmen, write_config, caplog):
+    name = write_config()
+    assert search(run_fulmen, name).status == 0
+
+    ran = search(run_fulmen, name, "--searcher.seed=2")
+
+    assert ran.status == 0
+    assert "out: holds another search already; this one goes to out-2." in caplog.text
 
 
 def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_config):
@@ -155,7 +197,7 @@ def test_a_hopeless_candidate_is_stopped_early(run_fulmen, write_config):
         fidelity={"epochs": 2, "abort_metric": "val_acc", "abort_below": 1.1}, budget={"evaluations": 2}
     )
 
-    assert search(run_fulmen, name).status == 0
+    assert search(run_fulmen, name).status == 1  # no candidate has values
 
     table = Report.load("out").tables["candidates"]
     assert set(table["status"]) == {"stuck"}
@@ -300,6 +342,11 @@ def test_where_all_candidates_fail_the_first_reason_is_told(run_fulmen, write_co
 
     ran = run_fulmen("search", "--config", name, "--run=out", "--budget.evaluations=2")
 
-    assert ran.status == 0, ran.stderr
+    assert ran.status == 1
     assert "The first of them failed so: " in ran.stdout
     assert "model.init_args.lr: expected float, got '" in " ".join(ran.stdout.split())
+    error = (
+        "error: search: no candidate has values. The first of them failed so: model.init_args.lr: expected fl"
+    )
+    assert ran.stderr.splitlines()[-1].startswith(error)
+    assert run_fulmen("studies", "show", "out").stdout.startswith("done, 0 done, 2 failed")
