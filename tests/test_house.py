@@ -41,8 +41,8 @@ FURTHER_ADAPTERS = {
         *("pieces", "notebook", "options"),  # of an analysis
         "commands",
     },
-    # data modules, searchers
-    "fulmen_evolution": {"patch_data", "peers", "optuna_searcher", "pymoo_searcher"},
+    # data modules, searchers, the conformance suite of genes
+    "fulmen_evolution": {"patch_data", "peers", "optuna_searcher", "pymoo_searcher", "testing"},
     # a data module, models, a callback, commands
     "fulmen_split_parallel": {
         *("graph_data", "models", "vertex_model", "counters", "predictions", "check", "commands"),

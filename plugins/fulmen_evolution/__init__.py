@@ -11,14 +11,16 @@ selection.py, neighbours.py   where children come from, without the surrogate an
 individual.py, settings.py, randomness.py, evolution.py   the asynchronous steady state
 
 genes.py, activations.py, convolutions.py, layers.py, blocks.py   layers as plain data that build, mutate,
-repair, cost themselves structure.py             lists of genes as a domain of a space
+                         repair and cost themselves
+structure.py             lists of genes as a domain of a space
 genome.py                the network that a list of genes stands for
 stains.py, tissue.py     synthetic H&E-like patches
 til_files.py             patches with their label in the name, or in a table
 patches.py               both as torch sees them
 
 Adapters: searcher.py (`evolution`, `random`), peers.py with optuna_searcher.py and pymoo_searcher.py
-(`optuna`, `pymoo`), patch_data.py (`synthetic_til`, `til_patches`); plugin.py names them.
+(`optuna`, `pymoo`), patch_data.py (`synthetic_til`, `til_patches`); plugin.py names them. testing.py has the
+conformance suite of genes, for the tests of whoever writes one.
 """
 
 from __future__ import annotations
