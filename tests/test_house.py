@@ -23,7 +23,7 @@ PUBLIC = {
     *("Component", "Kind", "Command", "hookimpl"),
     *("Runner", "FulmenCLI"),
     *("Analyzer", "AnalysisContext", "Report", "new_figure"),
-    *("Searcher", "Candidate", "Evaluation", "Objective", "Engine", "Task", "Outcome"),
+    *("Searcher", "Candidate", "Evaluation", "Objective", "Engine", "Task", "TaskRunner", "Outcome"),
     *("UserError", "write_artifact", "load_checkpoint", "progress", "keyed_generator"),
     "ResumableLoader",
 }
