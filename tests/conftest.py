@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from fulmen import host
 from fulmen.testing.pytest_plugin import Ran
 
 # Two test processes share two cores, and bit-exact comparisons need one order of summation.
@@ -67,3 +69,30 @@ def repository() -> Path:
 def run_fulmen(fulmen_run: Callable[..., Ran]) -> Callable[..., Ran]:
     """Run ``fulmen ARGUMENTS`` in this warm process, in an empty folder (``tmp_path``)."""
     return fulmen_run
+
+
+@pytest.fixture
+def make_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Install a plugin by hand, quicker than pip does: ``make_plugin("hello", source, distribution=...)``."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+
+    def make(name: str, source: str, distribution: str | None = None, value: str | None = None) -> Path:
+        distribution = distribution or f"fulmen-{name}"
+        package = f"fulmen_{distribution.replace('-', '_')}"
+        for module in [module for module in sys.modules if module.partition(".")[0] == package]:
+            del sys.modules[module]  # of an earlier test
+        info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        for folder in (info, site / package):
+            folder.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[fulmen]\n{name} = {value or f'{package}.plugin'}\n")
+        (site / package / "__init__.py").touch()
+        (site / package / "plugin.py").write_text(f"import fulmen\n\n{source}\n")
+        host.reset()
+        return info
+
+    yield make
+    monkeypatch.undo()
+    host.reset()

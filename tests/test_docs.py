@@ -37,6 +37,7 @@ PAGES = [
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 BIN = Path(sys.executable).parent
 
+_PATHS = os.environ.get("PYTHONPATH", "").split(":")  # of a checkout that is not the one installed
 _FENCE = re.compile(r"^(\s*)```+(?:\{code-block\}\s*)?(\w*|\{[\w-]+\}.*)\s*$")
 _MARKER = re.compile(r"^\s*<!--\s*(file|exits|adds|figures|fragment)(?::\s*(.*?))?\s*-->\s*$")
 _NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -170,7 +171,7 @@ class Reader:
     def _process(self, command: list[str], environment: dict[str, str]) -> tuple[int, str]:
         paths = {
             "PATH": f"{self.site / 'bin'}:{BIN}:{os.environ['PATH']}",
-            "PYTHONPATH": ":".join(map(str, [*self.editable, self.site])),
+            "PYTHONPATH": ":".join(map(str, [*self.editable, self.site, *filter(None, _PATHS)])),
         }
         done = subprocess.run(
             command,

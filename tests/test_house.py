@@ -23,7 +23,7 @@ PUBLIC = {
     *("Component", "Kind", "Command", "hookimpl"),
     *("Runner", "FulmenCLI"),
     *("Analyzer", "AnalysisContext", "Report", "new_figure"),
-    *("Searcher", "Candidate", "Evaluation", "Objective", "Engine", "Task", "Outcome"),
+    *("Searcher", "Candidate", "Evaluation", "Objective", "Engine", "Task", "TaskRunner", "Outcome"),
     *("UserError", "write_artifact", "load_checkpoint", "progress", "keyed_generator"),
     "ResumableLoader",
 }
@@ -41,8 +41,10 @@ FURTHER_ADAPTERS = {
         *("pieces", "notebook", "options"),  # of an analysis
         "commands",
     },
-    # data modules, searchers
-    "fulmen_evolution": {"patch_data", "peers", "telling", "optuna_searcher", "pymoo_searcher"},
+    # data modules, searchers, the conformance suite of genes
+    "fulmen_evolution": {
+        *("patch_data", "peers", "telling", "optuna_searcher", "pymoo_searcher", "testing"),
+    },
     # a data module, models, a callback, commands
     "fulmen_split_parallel": {
         *("graph_data", "models", "vertex_model", "counters", "predictions", "check", "commands"),

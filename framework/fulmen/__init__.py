@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fulmen.artifacts import write_artifact as write_artifact
     from fulmen.checkpoints import load_checkpoint as load_checkpoint
     from fulmen.cli import FulmenCLI as FulmenCLI
+    from fulmen.engines.running import TaskRunner as TaskRunner
     from fulmen.errors import UserError as UserError
     from fulmen.hookspecs import Command as Command
     from fulmen.hookspecs import Component as Component
@@ -53,6 +54,7 @@ __getattr__, __dir__, __all__ = table_of_contents(
         "Runner": "fulmen.runner",
         "Searcher": "fulmen.searching",
         "Task": "fulmen.searching",
+        "TaskRunner": "fulmen.engines.running",
         "UserError": "fulmen.errors",
         "hookimpl": "fulmen.hookspecs",
         "keyed_generator": "fulmen.seeds",

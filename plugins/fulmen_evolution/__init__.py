@@ -20,7 +20,7 @@ patches.py               both as torch sees them
 
 Adapters: searcher.py (`evolution`, `random`), telling.py (what they refuse to be told), peers.py with
 optuna_searcher.py and pymoo_searcher.py (`optuna`, `pymoo`), patch_data.py (`synthetic_til`, `til_patches`);
-plugin.py names them.
+plugin.py names them. testing.py has the conformance suite of genes, for the tests of whoever writes one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A gene: one layer of a network as plain data, which knows what it may be, and builds and costs itself.
 
 A gene of your own is a class like those in `convolutions.py`: typed options, the values that search may give
-them, `build` and `shape_after`; `cost`, `repair` and the rest follow, or are overridden.
+them, `build` and `shape_after`; `cost`, `repair` and the rest follow, or are overridden. There is one from
+its first line to its test in docs/plugins/evolution.md; `testing.GeneConformance` holds it to what this says.
 """
 
 from __future__ import annotations
@@ -40,26 +41,40 @@ class GeneError(ValueError):
 class Gene(ABC):
     """One layer; derive from it.
 
-    The constructor's arguments are the gene's options: plain values, kept under the same names. A gene is not
-    changed once it is made.
+    The constructor's arguments are the gene's options: numbers, texts, booleans, None or lists of these (a
+    tuple comes back from YAML as a list), each kept under its own name. The constructor refuses values with
+    which no layer can be built by a GeneError. A gene is not changed once it is made.
 
     Attributes:
         ranges: For each option that search may set, the values that it may take, in order: a mutation goes
-            mostly to the one before or after.
+            mostly to the one before or after. Any of them must go with any of the others'; an option that is
+            not among them keeps its default.
     """
 
     ranges: ClassVar[Ranges] = {}
 
     @abstractmethod
     def build(self, shape: Shape) -> nn.Module:
-        """Return the layer for inputs of shape (batch, *shape)."""
+        """Return the layer for float inputs of shape (batch, *shape), a new one each time.
+
+        It is built on the meta device, too, and its weights come from torch's global stream. A search builds
+        repaired genes alone; a config that is written by hand may have others.
+        """
 
     @abstractmethod
     def shape_after(self, shape: Shape) -> Shape:
-        """Return the shape of what the layer makes of an input of this shape, without the batch."""
+        """Return the shape of what the layer makes of an input of this shape, without the batch.
+
+        From arithmetic alone, in microseconds. Numbers below 1 say that nothing is left of the input: a
+        search leaves the layer out.
+        """
 
     def cost(self, shape: Shape) -> Cost:
-        """Return what the layer costs; here counted on the meta device, which takes milliseconds."""
+        """Return what the layer costs; here counted on the meta device, which takes milliseconds.
+
+        Multiply-adds are half of the operations that torch's FlopCounterMode counts in evaluation: those of
+        convolutions and matrix products.
+        """
         with torch.device("meta"):
             layer = self.build(shape).eval()
             image = torch.empty(1, *shape)
@@ -69,7 +84,10 @@ class Gene(ABC):
         return Cost(parameters, counter.get_total_flops() // 2)
 
     def repair(self, shape: Shape) -> Gene | None:
-        """Return a gene like this one that can stand here, or None if there is none; here: itself."""
+        """Return a gene of this class that can stand here, or None if there is none; here: itself.
+
+        A repaired gene needs no further repair for this shape. Its options may lie outside of `ranges`.
+        """
         return self
 
     @classmethod
@@ -78,7 +96,7 @@ class Gene(ABC):
 
         Args:
             generator: Draws.
-            limits: Other ranges, for some options.
+            limits: Other ranges, for some options: what a structure's ``limits`` say.
         """
         ranges = {**cls.ranges, **(limits or {})}
         drawn = {name: values[int(generator.integers(len(values)))] for name, values in ranges.items()}

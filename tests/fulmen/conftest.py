@@ -108,30 +108,3 @@ def installed(
     yield install
     monkeypatch.undo()
     host.reset()
-
-
-@pytest.fixture
-def make_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
-    """Install a plugin by hand, quicker than pip does: ``make_plugin("hello", source, distribution=...)``."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(str(site))
-
-    def make(name: str, source: str, distribution: str | None = None, value: str | None = None) -> Path:
-        distribution = distribution or f"fulmen-{name}"
-        package = f"fulmen_{distribution.replace('-', '_')}"
-        for module in [module for module in sys.modules if module.partition(".")[0] == package]:
-            del sys.modules[module]  # of an earlier test
-        info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
-        for folder in (info, site / package):
-            folder.mkdir(exist_ok=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[fulmen]\n{name} = {value or f'{package}.plugin'}\n")
-        (site / package / "__init__.py").touch()
-        (site / package / "plugin.py").write_text(f"import fulmen\n\n{source}\n")
-        host.reset()
-        return info
-
-    yield make
-    monkeypatch.undo()
-    host.reset()

@@ -86,7 +86,7 @@ def test_an_empty_folder_may_be_given(fulmen_run, tmp_path):
         (["demo", "extra"], "NAME is given twice: 'demo' and 'extra'"),
         (["demo", "--kind", "data", "--kind=model"], "--kind is given twice"),
         (["demo", "--kind", "calback"], "no template for 'calback'; did you mean 'callback'"),
-        (["demo", "--kind", "searcher"], "no template for 'searcher'"),
+        (["demo", "--kind", "strategy"], "no template for 'strategy'"),
         (["demo", "--kind"], "--kind: a value is expected"),
         (["demo", "--folder="], "--folder: a value is expected"),
         (["demo", "--force"], "no option '--force'; it takes --kind and --folder"),

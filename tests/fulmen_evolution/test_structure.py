@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -88,12 +87,10 @@ def test_crossing_is_closed_and_takes_from_both():
 
 
 @pytest.mark.parametrize("gene", GENES, ids=lambda gene: gene.__name__)
-def test_every_gene_survives_yaml_and_mutates_within_its_ranges(gene):
+def test_mutations_of_one_option_reach_every_value_of_every_range(gene):
     generator = np.random.default_rng(3)
     drawn, reached = gene.sample(generator), {}
     for _ in range(300):
-        stored = yaml.safe_load(yaml.safe_dump(drawn.plain()))
-        assert genes_from([stored]) == [drawn]
         mutant = drawn.mutate(generator)
         different = [name for name, value in mutant.options.items() if value != drawn.options[name]]
         assert len(different) == 1
@@ -101,18 +98,6 @@ def test_every_gene_survives_yaml_and_mutates_within_its_ranges(gene):
         drawn = mutant
 
     assert {name: set(values) for name, values in gene.ranges.items()} == reached
-
-
-@pytest.mark.parametrize("gene", GENES, ids=lambda gene: gene.__name__)
-def test_repair_makes_it_fit_the_smallest_images(gene):
-    generator = np.random.default_rng(4)
-    for shape in ((1, 1, 1), (5, 1, 9), (8, 2, 2)):
-        for _ in range(50):
-            repaired = gene.sample(generator).repair(shape)
-            if repaired is not None:
-                assert min(repaired.shape_after(shape)) >= 1
-                assert repaired.repair(shape) == repaired
-                assert runs_on_meta([repaired], shape) is None
 
 
 def test_a_search_begins_with_what_it_is_given():

@@ -14,10 +14,12 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory"
 
 
 class TaskRunner:
-    """Runs tasks one after the other and keeps what the tasks of one setup share.
+    """Runs tasks one after the other, in the process that it stands in, for an engine.
+
+    Not for threads: trainings share torch's random streams, and what a setup gave.
 
     Args:
-        kept: The results of how many setups are kept; a model each, so few.
+        kept: The results of how many setups are kept, 1 or more; a model each, so few.
     """
 
     def __init__(self, kept: int = 1) -> None:
@@ -25,7 +27,15 @@ class TaskRunner:
         self._shared: dict[tuple[str, bytes], Any] = {}
 
     def run(self, task: Task) -> Outcome:
-        """Run a task, however long it takes; what it raises becomes the outcome's failure."""
+        """Run a task, however long it takes; what it raises becomes the outcome's failure.
+
+        The setup is called unless its result is kept. Arguments and result are passed through JSON, as if
+        they had crossed. What interrupts a run (KeyboardInterrupt and the like) is raised.
+
+        Returns:
+            The outcome: its ``error`` is the exception, which an engine that crosses to another process sends
+            as text.
+        """
         start = time.monotonic()
         try:
             function = load_target(task.function, f"task {task.key}")

@@ -1,7 +1,7 @@
 """The conformance kit: what the author of a plugin runs, in one line of pytest per component.
 
 plugin.py       PluginConformance: what is listed is there, documented, and costs nothing to list
-component.py    what every component owes its users; a suite per kind adds to it:
+component.py    ComponentConformance: what every component owes its users; a suite per kind adds to it:
 callback.py     CallbackConformance
 strategy.py     StrategyConformance
 analyzer.py     AnalyzerConformance
@@ -39,6 +39,7 @@ from fulmen.lazy import table_of_contents
 if TYPE_CHECKING:
     from fulmen.testing.analyzer import AnalyzerConformance as AnalyzerConformance
     from fulmen.testing.callback import CallbackConformance as CallbackConformance
+    from fulmen.testing.component import ComponentConformance as ComponentConformance
     from fulmen.testing.data import DataConformance as DataConformance
     from fulmen.testing.engine import EngineConformance as EngineConformance
     from fulmen.testing.model import ModelConformance as ModelConformance
@@ -52,6 +53,7 @@ __getattr__, __dir__, __all__ = table_of_contents(
     {
         "AnalyzerConformance": "fulmen.testing.analyzer",
         "CallbackConformance": "fulmen.testing.callback",
+        "ComponentConformance": "fulmen.testing.component",
         "DataConformance": "fulmen.testing.data",
         "EngineConformance": "fulmen.testing.engine",
         "ModelConformance": "fulmen.testing.model",
