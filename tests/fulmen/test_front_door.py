@@ -112,6 +112,8 @@ def test_a_reader_that_goes_away_is_no_error():
 def test_the_list_names_each_component_with_its_summary(run_fulmen):
     out = run_fulmen("plugins").stdout
 
+    assert out.startswith(f"fulmen  (fulmen {fulmen.__version__}, built in)\n")
+    assert "processes              Runs tasks in persistent worker processes of this machine.\n" in out
     assert f"vision  (fulmen {fulmen.__version__})\n" in out
     (line,) = [line for line in out.splitlines() if " wot " in line]
     assert line.split()[0] == "callback"
@@ -121,6 +123,7 @@ def test_the_list_names_each_component_with_its_summary(run_fulmen):
 def test_the_list_for_programs(run_fulmen):
     records = {record["name"]: record for record in json.loads(run_fulmen("plugins", "--json").stdout)}
 
+    assert [c["name"] for c in records["fulmen"]["components"]] == ["inline", "processes", "ray"]
     vision = records["vision"]
     assert (vision["distribution"], vision["version"]) == ("fulmen", fulmen.__version__)
     assert (vision["state"], vision["cause"]) == ("ok", None)
