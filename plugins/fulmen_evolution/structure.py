@@ -115,8 +115,8 @@ class Structure:
             if (found := self._valid([self._gene(generator) for _ in range(depth)])) is not None:
                 return found
         raise SpaceError(
-            f"no valid network was found in {20 * TRIES} tries: {self._bounds}; expected some: allow more, or "
-            "other genes"
+            f"no valid network was found in {20 * TRIES} tries: {self._bounds}; expected some: allow more, "
+            "or other genes"
         )
 
     def mutate(self, value: Value, generator: np.random.Generator) -> Value:
