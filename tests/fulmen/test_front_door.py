@@ -101,6 +101,13 @@ def test_help_names_every_verb(words, run_fulmen):
         assert f"\n  {verb} " in ran.stdout
 
 
+def test_a_verbs_own_options_stand_before_the_trainers(run_fulmen):
+    out = run_fulmen("search", "--help").stdout
+
+    places = [out.index(f"\n  {o}") for o in ("--quiet", "--searcher", "--budget", "--fidelity", "--trainer")]
+    assert places == sorted(places)
+
+
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m fulmen plugins | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)

@@ -116,7 +116,7 @@ def test_a_folder_that_is_none_and_a_crop_that_is_too_large_are_refused(folder):
     with pytest.raises(DataError, match="does not exist; expected a folder"):
         read(folder / "nowhere")
     (folder / "notes.txt").touch()
-    with pytest.raises(DataError, match="notes.txt: is a file; expected a folder"):
+    with pytest.raises(DataError, match=r"notes\.txt: is a file; expected a folder"):
         read(folder / "notes.txt")
     with pytest.raises(DataError, match="expected 64 or more for crop 64"):
         read(folder, crop=64)

@@ -39,9 +39,7 @@ def load_graph(path: str | Path, check_features: bool = True) -> Graph:
     folder = Path(path)
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "no such folder"
-        raise GraphError(
-            f"{folder}: {found}; expected a graph folder with {', '.join(FILES)} as .npy files"
-        )
+        raise GraphError(f"{folder}: {found}; expected a graph folder with {', '.join(FILES)} as .npy files")
     if missing := [f"{name}.npy" for name in FILES if not (folder / f"{name}.npy").exists()]:
         raise GraphError(
             f"{folder}: {', '.join(missing)} missing; expected a graph folder with each of its files"
