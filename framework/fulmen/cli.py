@@ -24,7 +24,7 @@ from fulmen.config import arguments, checkpoint_options, short_names
 from fulmen.config.parse_log import parse_log
 from fulmen.config.parser import CheckedConfigFile, RunnerParser
 from fulmen.config.places import placed
-from fulmen.errors import ConfigError
+from fulmen.errors import CheckpointError, DataError, PluginError, UserError
 from fulmen.host import host
 from fulmen.runner import Runner
 from fulmen.search.objectives import parse as parse_objectives
@@ -167,7 +167,9 @@ class FulmenCLI(LightningCLI):
         """Have what is refused of the config name the file and the key where it stands."""
         try:
             yield
-        except ConfigError as error:
+        except UserError as error:
+            if isinstance(error, PluginError | CheckpointError | DataError):  # they name what it is about
+                raise
             config = self.config.get(self.subcommand or "", self.config)
             error.args = (placed(error, config, self._given),)
             raise
