@@ -23,8 +23,11 @@ from fulmen import exits
 from fulmen.config import arguments, checkpoint_options, short_names
 from fulmen.config.parse_log import parse_log
 from fulmen.config.parser import CheckedConfigFile, RunnerParser
+from fulmen.config.places import placed
+from fulmen.errors import CheckpointError, DataError, PluginError, UserError
 from fulmen.host import host
 from fulmen.runner import Runner
+from fulmen.search.objectives import parse as parse_objectives
 
 log = logging.getLogger(__name__)
 
@@ -98,15 +101,27 @@ class FulmenCLI(LightningCLI):
         self, klass: type, subcommand: str, **kwargs: Any
     ) -> LightningArgumentParser:
         self._verb = subcommand
-        return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if isinstance(parser, RunnerParser):
+            own = set(inspect.signature(getattr(klass, subcommand)).parameters)
+            parser.first = frozenset(own - self.subcommands()[subcommand])
+        return parser
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the arguments; a checkpoint's options count as a file before all others."""
-        self._trained_with = None
-        if isinstance(args, dict | Namespace) or parser._subcommands_action is None:
+        self._trained_with: checkpoint_options.TrainedWith | None = None
+        self._parse(parser, args)
+        self._given = parse_log.kept()  # a search's candidates are parsed too
+
+    def _parse(self, parser: LightningArgumentParser, args: Any) -> None:
+        if isinstance(args, dict | Namespace):
             super().parse_arguments(parser, args)
             return
         argv = list(sys.argv[1:] if args is None else args)
+        parse_log.options += [word.partition("=")[0][2:] for word in argv if word.startswith("--")]
+        if parser._subcommands_action is None:
+            super().parse_arguments(parser, args)
+            return
         self._trained_with = checkpoint_options.find(argv)
         if self._trained_with is None:
             super().parse_arguments(parser, args)
@@ -144,8 +159,25 @@ class FulmenCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build what the verb works with; a search builds its models and data itself, one per candidate."""
+        with self._told_by_place():
+            self._instantiate_classes()
+
+    @contextlib.contextmanager
+    def _told_by_place(self) -> Iterator[None]:
+        """Have what is refused of the config name the file and the key where it stands."""
+        try:
+            yield
+        except UserError as error:
+            if isinstance(error, PluginError | CheckpointError | DataError):  # they name what it is about
+                raise
+            config = self.config.get(self.subcommand or "", self.config)
+            error.args = (placed(error, config, self._given),)
+            raise
+
+    def _instantiate_classes(self) -> None:
         if self.subcommand == "search":
             self._dump_config()
+            parse_objectives(self.config_dump["objectives"])  # before a searcher that is told of them
             self.config = self.config.clone()
             for key in ("model", "data", "optimizer", "lr_scheduler"):
                 if key in self.config["search"]:
@@ -170,7 +202,7 @@ class FulmenCLI(LightningCLI):
         return kwargs
 
     def _run_subcommand(self, subcommand: str) -> None:
-        with self._run_hooks(), self._exit_statuses(subcommand):
+        with self._run_hooks(), self._exit_statuses(subcommand), self._told_by_place():
             super()._run_subcommand(subcommand)
 
     @contextlib.contextmanager

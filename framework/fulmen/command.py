@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import warnings
+from argparse import SUPPRESS
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.cli import LightningArgumentParser
 
 from fulmen import exits
 from fulmen.artifacts import require_writable
@@ -85,6 +87,13 @@ class CommandCLI(FulmenCLI):
                     "allow_abbrev": False,
                 },
             )
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Return a parser whose help names ``--quiet``, which the command takes out beforehand."""
+        parser = super().init_parser(**kwargs)
+        what = "No progress bar and no summaries; warnings and errors only."
+        parser.add_argument("--quiet", action="store_true", dest=SUPPRESS, default=SUPPRESS, help=what)
+        return parser
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)

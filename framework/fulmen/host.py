@@ -17,7 +17,7 @@ from typing import Any
 
 import pluggy
 
-from fulmen import hookspecs
+from fulmen import __version__, hookspecs
 from fulmen.hookspecs import API_VERSION, CORE_COMPONENTS, CORE_KINDS, PROJECT, Command, Component, Kind
 from fulmen.installed import Plugin as Plugin
 from fulmen.installed import fold, installed_plugins
@@ -30,7 +30,9 @@ VERBS = frozenset(
 
 
 # What the core itself offers, under the name of its distribution; it is no plugin, and cannot be disabled.
-_CORE = Plugin("fulmen", "fulmen", "", "fulmen", components=list(CORE_COMPONENTS))
+CORE = Plugin(
+    "fulmen", "fulmen", __version__, "fulmen", kinds=list(CORE_KINDS), components=list(CORE_COMPONENTS)
+)
 
 
 class Host:
@@ -68,7 +70,7 @@ class Host:
 
     def components(self, kind: str | None = None) -> Iterator[tuple[Plugin, Component]]:
         """Yield the usable components, of one kind or of all; the core's own come first."""
-        for plugin in (_CORE, *self.plugins.values()):
+        for plugin in (CORE, *self.plugins.values()):
             for component in plugin.components:
                 if kind is None or component.kind == kind:
                     yield plugin, component

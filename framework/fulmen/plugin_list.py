@@ -9,14 +9,14 @@ from typing import Any
 
 from fulmen.errors import ConfigError
 from fulmen.hookspecs import Component
-from fulmen.host import host
+from fulmen.host import CORE, host
 from fulmen.installed import Plugin
 from fulmen.names import extra_is_installed
 
 USAGE = """\
 usage: fulmen plugins [--json]
 
-List the installed plugins: distribution, version, state, and the components that each offers.
+List what fulmen itself offers and the installed plugins: distribution, version, state, kinds and components.
 --json gives the same and the files for programs.
 """
 
@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
         return 0
     if unknown := [word for word in argv if word != "--json"]:
         raise ConfigError(f"plugins: no option {unknown[0]!r}; it takes --json.")
-    records = [describe(plugin) for plugin in host().plugins.values()]
+    records = [describe(plugin) for plugin in (CORE, *host().plugins.values())]
     sys.stdout.write(json.dumps(records, indent=2) + "\n" if argv else _table(records))
     return 0
 
@@ -62,14 +62,13 @@ def _component(plugin: Plugin, component: Component) -> dict[str, Any]:
 
 
 def _table(records: Sequence[dict[str, Any]]) -> str:
-    if not records:
-        return "No plugins are installed.\n"
     return "\n".join(line for record in records for line in _lines(record)) + "\n"
 
 
 def _lines(record: dict[str, Any]) -> Iterator[str]:
     state = "" if record["state"] == "ok" else f"  [{record['state']}] {record['cause']}"
-    yield f"{record['name']}  ({record['distribution']} {record['version']}){state}"
+    built_in = ", built in" if record["name"] == CORE.name else ""
+    yield f"{record['name']}  ({record['distribution']} {record['version']}{built_in}){state}"
     for kind in record["kinds"]:
         yield f"  opens the kind   {kind['name']:<22} {kind['summary']}"
     for component in record["components"]:

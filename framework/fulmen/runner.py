@@ -189,6 +189,7 @@ class Runner(Trainer):
             _require_source(objective)
         engine = engine or ProcessesEngine()
         template = {key: value for key, value in config.items() if key in TEMPLATE_KEYS and value is not None}
+        searcher.check(template)
         identity = {
             **config,
             "searcher": config.get("searcher", type(searcher).__name__),

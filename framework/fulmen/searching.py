@@ -103,6 +103,14 @@ class Searcher(ABC):
     def load_state_dict(self, state: dict[str, JSON]) -> None:
         """Take back what ``state_dict`` returned."""
 
+    def check(self, config: Mapping[str, Any]) -> None:  # noqa: B027  (most have nothing to say)
+        """Refuse, by a UserError, a config that candidates do not fit; called before any is asked for.
+
+        Args:
+            config: The resolved config, its keys ``model``, ``data``, ``trainer``, ``optimizer``,
+                ``lr_scheduler``.
+        """
+
 
 @dataclass(frozen=True)
 class Task:

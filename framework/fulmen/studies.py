@@ -56,12 +56,16 @@ def run(argv: Sequence[str]) -> int:
         raise ConfigError(f"studies: no command {name!r}; there are {', '.join(commands)}.")
     command, least, most = commands[name]
     if not least <= len(words) <= most:
-        line = next(line for line in USAGE.splitlines() if f"studies {name}" in line)
-        raise ConfigError(
-            f"studies {name}: {len(words)} words after it; {line.removeprefix('usage:').split('  ')[-1]}"
-        )
+        found = "nothing is" if not words else "1 word is" if len(words) == 1 else f"{len(words)} words are"
+        raise ConfigError(f"studies {name}: {found} given; expected `{_usage_of(name)}`.")
     command(*words)
     return 0
+
+
+def _usage_of(name: str) -> str:
+    """Return the command line of a command, as the usage has it."""
+    line = next(line for line in USAGE.splitlines() if f"fulmen studies {name} " in line)
+    return line.removeprefix("usage:").strip().partition("  ")[0]
 
 
 class Search:

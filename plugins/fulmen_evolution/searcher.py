@@ -13,6 +13,7 @@ from fulmen_evolution.domains import SpaceError
 from fulmen_evolution.evolution import EvolutionError, SteadyState
 from fulmen_evolution.goals import GoalError, Goals, parse_goals
 from fulmen_evolution.individual import Individual
+from fulmen_evolution.overlaid import check_structures
 from fulmen_evolution.randomness import keyed
 from fulmen_evolution.settings import Settings
 from fulmen_evolution.space import Canonical, Space, parse_space
@@ -103,6 +104,10 @@ class Evolution(fulmen.Searcher):
         except SpaceError as error:
             raise ConfigError(f"searcher: {error}.") from error
         return None if individual is None else self._candidate(individual)
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        """Refuse structures for other images than the config's network takes."""
+        _check(self.algorithm.space, config)
 
     def tell(self, candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> None:
         """Take in a result; one with a value that is not finite counts as failed.
@@ -197,6 +202,10 @@ class Random(fulmen.Searcher):
                 )
         return None
 
+    def check(self, config: Mapping[str, Any]) -> None:
+        """As of `Evolution`."""
+        _check(self.space, config)
+
     def tell(self, candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> None:
         """Learn nothing."""
 
@@ -237,6 +246,13 @@ def _space(
         return made
     except SpaceError as error:
         raise ConfigError(f"searcher: {error}: correct it.") from error
+
+
+def _check(space: Space, config: Mapping[str, Any]) -> None:
+    try:
+        check_structures(space, config)
+    except SpaceError as error:
+        raise ConfigError(f"searcher.init_args.structures.{error}.") from error
 
 
 def _goals(

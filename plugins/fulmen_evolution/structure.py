@@ -69,6 +69,14 @@ class Structure:
             raise SpaceError(
                 f"depth is {depth}; expected the least and the greatest number of layers, from 1 on"
             )
+        limits_given = {
+            "max_parameters": max_parameters,
+            "max_multiply_adds": max_multiply_adds,
+            "max_activations": max_activations,
+        }
+        for name, most in limits_given.items():
+            if most is not None and most < 0:
+                raise SpaceError(f"{name} is {most}; expected 0 or more, or none for no limit")
         self.shape: Shape = (input_shape[0], input_shape[1], input_shape[2])
         self.least, self.most = depth
         self.limits = self._limits(limits or {})
@@ -85,6 +93,17 @@ class Structure:
         """Kinds of gene in each part of the depth; depth, parameters, multiply-adds and end size."""
         return len(self.classes) * PARTS + 4 * KNOTS
 
+    @property
+    def _bounds(self) -> str:
+        """What a network may be, for messages; limits that are not set are left out."""
+        limits = {
+            "parameters": self.max_parameters,
+            "multiply-adds": self.max_multiply_adds,
+            "activations": self.max_activations,
+        }
+        said = [f"at most {most} {what}" for what, most in limits.items() if most != math.inf]
+        return ", ".join([f"{self.least} to {self.most} layers on images of {self.shape}", *said])
+
     def sample(self, generator: np.random.Generator) -> Value:
         """Draw a list of genes.
 
@@ -96,9 +115,8 @@ class Structure:
             if (found := self._valid([self._gene(generator) for _ in range(depth)])) is not None:
                 return found
         raise SpaceError(
-            f"no valid network was found in {20 * TRIES} tries: {self.least} to {self.most} layers on images "
-            f"of {self.shape}, at most {self.max_parameters} parameters, {self.max_multiply_adds} "
-            f"multiply-adds and {self.max_activations} activations; expected some: allow more, or other genes"
+            f"no valid network was found in {20 * TRIES} tries: {self._bounds}; expected some: allow more, "
+            "or other genes"
         )
 
     def mutate(self, value: Value, generator: np.random.Generator) -> Value:
@@ -198,9 +216,8 @@ class Structure:
             raise SpaceError(f"begin_with: network {number}: {error}") from None
         if self._valid(genes) != value or not self.admits(value):
             raise SpaceError(
-                f"begin_with: network {number} is none that this structure allows: {self.least} to "
-                f"{self.most} layers, at most {self.max_parameters} parameters, {self.max_multiply_adds} "
-                f"multiply-adds and {self.max_activations} activations, no idle one; expected one: change it"
+                f"begin_with: network {number} is none that this structure allows: {self._bounds}, no idle "
+                "one; expected one: change it"
             )
         return value
 

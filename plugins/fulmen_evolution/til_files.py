@@ -75,7 +75,8 @@ def find_patches(folder: Path) -> list[PatchFile]:
         PatchError: the folder is missing or has none, or a name has no label.
     """
     if not folder.is_dir():
-        raise PatchError(f"{folder}: does not exist; expected a folder of PNG patches: correct `folder`.")
+        found = "is a file" if folder.exists() else "does not exist"
+        raise PatchError(f"{folder}: {found}; expected a folder of PNG patches: correct `folder`.")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".png")
     if not paths:
         raise PatchError(

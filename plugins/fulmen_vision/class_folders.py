@@ -48,11 +48,13 @@ def class_names(folder: Path) -> list[str]:
     """Return the class folders in a split's folder, sorted: class k is the k-th.
 
     Raises:
-        FormatError: the folder is missing or has no class folders.
+        FormatError: the folder is missing, a file, or has no class folders.
     """
     if not folder.is_dir():
+        file = next((path for path in (folder, *folder.parents) if path.is_file()), None)
+        found = f"{folder}: does not exist" if file is None else f"{file}: is a file"
         raise FormatError(
-            f"{folder}: does not exist; expected a folder with one folder of images a class: correct "
+            f"{found}; expected a folder with one folder of images a class: correct "
             "`folder`, or the option that names this part of it."
         )
     names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())

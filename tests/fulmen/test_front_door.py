@@ -101,6 +101,13 @@ def test_help_names_every_verb(words, run_fulmen):
         assert f"\n  {verb} " in ran.stdout
 
 
+def test_a_verbs_own_options_stand_before_the_trainers(run_fulmen):
+    out = run_fulmen("search", "--help").stdout
+
+    places = [out.index(f"\n  {o}") for o in ("--quiet", "--searcher", "--budget", "--fidelity", "--trainer")]
+    assert places == sorted(places)
+
+
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m fulmen plugins | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
@@ -112,6 +119,8 @@ def test_a_reader_that_goes_away_is_no_error():
 def test_the_list_names_each_component_with_its_summary(run_fulmen):
     out = run_fulmen("plugins").stdout
 
+    assert out.startswith(f"fulmen  (fulmen {fulmen.__version__}, built in)\n")
+    assert "processes              Runs tasks in persistent worker processes of this machine.\n" in out
     assert f"vision  (fulmen {fulmen.__version__})\n" in out
     (line,) = [line for line in out.splitlines() if " wot " in line]
     assert line.split()[0] == "callback"
@@ -121,6 +130,7 @@ def test_the_list_names_each_component_with_its_summary(run_fulmen):
 def test_the_list_for_programs(run_fulmen):
     records = {record["name"]: record for record in json.loads(run_fulmen("plugins", "--json").stdout)}
 
+    assert [c["name"] for c in records["fulmen"]["components"]] == ["inline", "processes", "ray"]
     vision = records["vision"]
     assert (vision["distribution"], vision["version"]) == ("fulmen", fulmen.__version__)
     assert (vision["state"], vision["cause"]) == ("ok", None)

@@ -108,7 +108,7 @@ def test_optuna_reads_the_exported_study(searches, run_fulmen):
 
     ran = run_fulmen("studies", "export", "runs/a", "out.db")
 
-    assert ran.status == 0, ran.stderr
+    assert (ran.status, ran.stderr) == (0, "")
     study = optuna.load_study(study_name="a", storage="sqlite:///out.db")
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     assert len(study.trials) == 12
@@ -122,11 +122,16 @@ def test_optuna_reads_the_exported_study(searches, run_fulmen):
     ("words", "said"),
     [
         (["lst"], "no command 'lst'; there are list, show"),
-        (["show"], "studies show: 0 words after it"),
+        (["show"], "studies show: nothing is given; expected `fulmen studies show RUN`."),
+        (["watch"], "studies watch: nothing is given; expected `fulmen studies watch RUN`."),
+        (["show", "a", "b"], "studies show: 2 words are given; expected `fulmen studies show RUN`."),
         (["show", "nowhere"], "nowhere: holds no study"),
         (["list", "nowhere"], "nowhere: holds no search"),
         (["export", "runs/a", "x.xlsx"], "a name that ends in .csv, .parquet, .jsonl, .db is expected"),
-        (["compare", "runs/a"], "studies compare: 1 words after it"),
+        (
+            ["compare", "runs/a"],
+            "studies compare: 1 word is given; expected `fulmen studies compare RUN RUN ...`.",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(searches, run_fulmen, words, said):

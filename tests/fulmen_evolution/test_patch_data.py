@@ -112,9 +112,12 @@ def test_a_bad_folder_is_refused_in_one_line(folder, harm, told):
     assert "\n" not in str(refused.value)
 
 
-def test_a_folder_that_is_not_there_and_a_crop_that_is_too_large_are_refused(folder):
+def test_a_folder_that_is_none_and_a_crop_that_is_too_large_are_refused(folder):
     with pytest.raises(DataError, match="does not exist; expected a folder"):
         read(folder / "nowhere")
+    (folder / "notes.txt").touch()
+    with pytest.raises(DataError, match=r"notes\.txt: is a file; expected a folder"):
+        read(folder / "notes.txt")
     with pytest.raises(DataError, match="expected 64 or more for crop 64"):
         read(folder, crop=64)
 

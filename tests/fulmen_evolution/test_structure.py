@@ -183,7 +183,12 @@ def test_the_network_learns_and_exports():
         ({"input_shape": (3, 0, 4)}, "input_shape is"),
         ({"depth": (5, 2)}, "depth is"),
         ({"depth": (0, 2)}, "depth is"),
-        ({"max_parameters": 1, "genes": [Convolution()]}, "no valid network was found"),
+        (
+            {"max_parameters": 1, "genes": [Convolution()]},
+            r"no valid network was found in 1000 tries: 2 to 9 layers on images of \(.*\), at most 1 "
+            "parameters; expected some",
+        ),
+        ({"max_parameters": -1}, "max_parameters is -1; expected 0 or more"),
         ({"limits": {"Convolutoin": {}}}, "'Convolutoin' is no gene"),
         ({"limits": {"Convolution": {"width": [1]}}}, "no option 'width'"),
         ({"limits": {"Convolution": {"channels": []}}}, "expected a list of one value"),

@@ -227,6 +227,10 @@ def cut(path):
 BAD = {
     "no folder": (lambda f: shutil.rmtree(f), "images/train: does not exist; expected a folder with"),
     "no part": (lambda f: shutil.rmtree(f / "test"), "images/test: does not exist; expected a folder with"),
+    "a file for a folder": (
+        lambda f: [shutil.rmtree(f), f.write_text("")],
+        "images: is a file; expected a folder with",
+    ),
     "no classes": (
         lambda f: [shutil.rmtree(f / "train"), (f / "train").mkdir()],
         "images/train: has no folders in it; expected one folder of images a class",

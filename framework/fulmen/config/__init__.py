@@ -8,6 +8,7 @@ short_names.py      teaches jsonargparse the names of plugins' components
 messages.py         shortens what jsonargparse says to one line
 suggestions.py      what a user may have meant
 one_line_errors.py  makes a parser say just that
+places.py           where in a config stands what a component refused
 limits.py           numbers that make no sense
 overlay.py          a candidate's values laid over a config
 analyzer_option.py  an analyzer as a part of an option's value

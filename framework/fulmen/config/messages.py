@@ -51,7 +51,7 @@ def shorten(message: str, parser: Any, log: ParseLog) -> str:
     if unknown := _UNRECOGNIZED.match(message):
         return _unknown_option(unknown[1].partition("=")[0], parser)
     key, line = _leaf(message, parser, log)
-    file = log.file_of(key, _given(message)) if key else None
+    file, key = log.place_of(key, _given(message)) if key else (None, key)
     return ": ".join(part for part in (file, key, line) if part)
 
 
@@ -61,7 +61,9 @@ def _leaf(message: str, parser: Any, log: ParseLog, owner: type | None = None) -
     if match := _KEY.match(message):
         key, message = match[1], textwrap.dedent(message[match.end() :])
     if line := next((line for line in log.told if line in message), None):
-        return key, line
+        below = _below(nested, message) if (nested := _IN_CLASS.search(message)) else ""
+        inner = _leaf(below, parser, log)[0] if line in below and _KEY.match(below) else ""
+        return (_join(key, "init_args", inner) if inner else key), line
     if nested := _IN_CLASS.search(message):
         return _leaf_in_class(key, nested[2], _below(nested, message), outer, parser, log)
     if required := _REQUIRED.search(message):

@@ -32,7 +32,13 @@ class CheckedConfigFile(ActionConfigFile):
 
 
 class RunnerParser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser, with errors in one line."""
+    """Lightning's parser, with errors in one line.
+
+    Attributes:
+        first: The keys whose options stand first in the help: a verb's own, before those of the Trainer.
+    """
+
+    first: frozenset[str] = frozenset()
 
     def parse_args(self, *args: Any, **kwargs: Any) -> Any:
         """Return the parsed config; numbers that make no sense are refused here."""
@@ -51,10 +57,21 @@ class RunnerParser(OneLineErrors, LightningArgumentParser):
 
     def format_help(self, *args: Any) -> str:
         """Return the help: a short usage, all options, the names of the components that may be written."""
-        usage, blank, options = super().format_help(*args).partition("\n\n")
+        groups = self._action_groups
+        self._action_groups = sorted(groups, key=self._place_in_help)
+        try:
+            usage, blank, options = super().format_help(*args).partition("\n\n")
+        finally:
+            self._action_groups = groups  # in whose order objects are built
         if self._subcommands_action is None and usage.count("\n") > 3:  # it repeats the options
             usage = f"usage: {self.prog.replace(' [options]', '')} [--config FILE] [OPTIONS]"
         return usage + blank + options + _names_help(self)
+
+    def _place_in_help(self, group: Any) -> int:
+        if group in self._action_groups[:2]:  # argparse's own: --help, --config
+            return 0
+        own = any(action.dest.partition(".")[0] in self.first for action in group._group_actions)
+        return 1 if own else 2
 
 
 def _names_help(parser: LightningArgumentParser) -> str:

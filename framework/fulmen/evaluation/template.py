@@ -84,7 +84,8 @@ class Template(LightningCLI):
                 self.config = self.parser.parse_object(config)
             except ArgumentError as error:
                 raise ConfigError(messages.shorten(str(error), self.parser, parse_log)) from error
-            del self.config_dump  # of which the model takes its hyperparameters: made anew, the candidate's
+            # Of it the model takes its hyperparameters: made anew. One that could not be built left none.
+            vars(self).pop("config_dump", None)
             self.instantiate_classes()
         trainer, model, data = self.trainer, self.model, self.datamodule
         assert isinstance(trainer, Runner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -91,7 +92,10 @@ def _optuna(told: Sequence[Told], objectives: Sequence[Objective], path: Path, n
         study_name=name,
         directions=["maximize" if o.mode == "max" else "minimize" for o in objectives],
     )
-    study.set_metric_names([o.name for o in objectives])
+    with warnings.catch_warnings():
+        # Optuna tells its authors' users that this may change: nothing that who exports could act on.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([o.name for o in objectives])
     choices = _choices(told)
     for one in told:
         good = one.evaluation.status == "ok"

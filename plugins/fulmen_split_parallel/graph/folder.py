@@ -38,9 +38,8 @@ def load_graph(path: str | Path, check_features: bool = True) -> Graph:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise GraphError(
-            f"{folder}: no such folder; expected a graph folder with {', '.join(FILES)} as .npy files"
-        )
+        found = "is a file" if folder.exists() else "no such folder"
+        raise GraphError(f"{folder}: {found}; expected a graph folder with {', '.join(FILES)} as .npy files")
     if missing := [f"{name}.npy" for name in FILES if not (folder / f"{name}.npy").exists()]:
         raise GraphError(
             f"{folder}: {', '.join(missing)} missing; expected a graph folder with each of its files"

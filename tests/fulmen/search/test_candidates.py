@@ -8,6 +8,7 @@ import signal
 import weakref
 
 import pytest
+from torch import nn
 
 from fulmen.checkpoints import load_checkpoint
 from fulmen.evaluation.candidates import evaluate
@@ -68,6 +69,36 @@ def test_a_checkpoint_says_what_the_candidate_was(tmp_path):
     evaluation = evaluate(make_template(config), work)
 
     assert load_checkpoint(evaluation["artifacts"]["checkpoint"])["hyper_parameters"]["lr"] == 0.123
+
+
+def test_a_network_that_cannot_be_built_harms_no_other(tmp_path):
+    part = {"class_path": f"{__name__}.Part"}
+    model = {"class_path": f"{__name__}.Around", "init_args": {"part": part}}
+    template = make_template({**CONFIG, "model": model})
+    bad = {**WORK, "overlay": {"model.init_args.part.init_args.size": -1}, "folder": str(tmp_path / "0")}
+
+    failed = [evaluate(template, bad) for _ in range(2)]
+
+    assert [one["status"] for one in failed] == ["crash"] * 2
+    assert failed[0]["failure"] == failed[1]["failure"]
+    assert evaluate(template, {**WORK, "folder": str(tmp_path / "1")})["status"] == "ok"
+
+
+class Part(nn.Module):
+    """Refuses a size."""
+
+    def __init__(self, size: int = 1) -> None:
+        super().__init__()
+        if size < 0:
+            raise ValueError(f"size is {size}")
+
+
+class Around(ToyClassifier):
+    """Has a part that is built before it."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
 
 
 def test_a_sigterm_is_no_failure_of_the_candidates(tmp_path, monkeypatch):

@@ -248,9 +248,12 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"objectives": []}, "objectives: none are given"),
-        ({"objectives": [METRIC, METRIC]}, "objectives: 'loss': stands there twice"),
-        ({"objectives": [{**METRIC, "mode": "up"}]}, "mode: expected max or min, got 'up'"),
+        ({"objectives": []}, "search.yaml: objectives: none are given"),
+        ({"objectives": [METRIC, METRIC]}, "search.yaml: objectives: 'loss': stands there twice"),
+        (
+            {"objectives": [{**METRIC, "mode": "up"}]},
+            "search.yaml: objectives: 'loss': mode: expected max or min, got 'up'",
+        ),
         ({"objectives": [{"name": "a", "mode": "min"}]}, "lacks 'source'"),
         ({"objectives": [{**METRIC, "weight": 2}]}, "has no key 'weight'"),
         ({"objectives": [{**METRIC, "bound": "high"}]}, "'loss': bound: expected a number, got 'high'"),
@@ -260,11 +263,11 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         ),
         (
             {"objectives": [{**METRIC, "source": {"metric": "val_los"}}]},
-            "the model logs no metric 'val_los'; it logs train_loss, val_acc, val_loss",
+            "search.yaml: objectives: 'loss': the model logs no metric 'val_los'; it logs train_loss",
         ),
         (
             {"objectives": [{**METRIC, "source": {"cost": "latncy"}}]},
-            "no cost is called 'latncy'; there are latency, flops",
+            "search.yaml: objectives: no cost is called 'latncy'; there are latency, flops",
         ),
         (
             {"objectives": [{**METRIC, "source": {"cost": "flops", "options": {"batch": 1}}}]},
@@ -287,27 +290,31 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
             },
             "Norm reports no scalar 'nrm'; it reports norm",
         ),
-        ({"budget": {"evaluations": 0}}, "budget: evaluations: expected 1 or more, got 0"),
-        ({"budget": {"minutes": -1}}, "budget: minutes: expected a number above 0"),
-        ({"fidelity": {"epochs": 0}}, "fidelity: epochs: expected 1 or more"),
-        ({"fidelity": {"data": 1.5}}, "fidelity: data: expected a share"),
-        ({"fidelity": {"abort_metric": "val_acc"}}, "abort_metric needs abort_below or abort_above"),
+        ({"budget": {"evaluations": 0}}, "search.yaml: budget.evaluations: expected 1 or more, got 0"),
+        ({"budget": {"minutes": -1}}, "search.yaml: budget.minutes: expected a number above 0"),
+        ({"fidelity": {"epochs": 0}}, "search.yaml: fidelity.epochs: expected 1 or more"),
+        ({"fidelity": {"data": 1.5}}, "search.yaml: fidelity.data: expected a share"),
+        (
+            {"fidelity": {"abort_metric": "val_acc"}},
+            "search.yaml: fidelity.abort_metric needs abort_below or abort_above",
+        ),
         (
             {"fidelity": {"abort_metric": "val_ac", "abort_below": 0.1}},
             "no metric 'val_ac' is logged by then",
         ),
-        ({"final": {"seeds": 0}}, "final: seeds: expected 1 or more"),
+        ({"final": {"seeds": 0}}, "search.yaml: final.seeds: expected 1 or more"),
         (
             {"searcher": {"class_path": "climbr", "init_args": {}}},
             "no searcher is called 'climbr'; did you mean",
         ),
         (
             {"searcher": {"class_path": "climber", "init_args": {"space": {}}}},
-            "climber: space: expected keys",
+            "search.yaml: searcher: climber: space: expected keys",
         ),
         (
             {"searcher": {"class_path": "climber", "init_args": {"space": {"model.init_args.lrr": [1]}}}},
-            "model.init_args.lrr: no such key in the config; did you mean 'model.init_args.lr'?",
+            "search.yaml: searcher: overlay: model.init_args.lrr: no such key in the config; did you mean "
+            "'model.init_args.lr'?",
         ),
         (
             {"searcher": {"class_path": "climber", "init_args": {"space": {"modle.lr": [1]}}}},
