@@ -184,6 +184,8 @@ class Runner(Trainer):
                 f"search: trainer.devices x nodes is {self.world_size}; a candidate trains in one process: "
                 "set trainer.devices to 1 and engine.workers to how many train at once."
             )
+        if not checkpoints_mb >= 0:
+            raise ConfigError(f"checkpoints_mb: expected 0 or more, got {checkpoints_mb:g}.")
         parsed = parse_objectives(objectives)
         for objective in parsed:
             _require_source(objective)

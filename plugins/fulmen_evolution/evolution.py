@@ -334,9 +334,17 @@ class SteadyState:
         Raises:
             EvolutionError: the state is of another space, seed or format.
         """
-        for name, expected in (("format", FORMAT), ("keys", list(self.space.keys)), ("seed", self.seed)):
+        if state.get("format") != FORMAT:
+            raise EvolutionError(
+                f"state: another version of the evolution wrote it (format {state.get('format')!r}, here "
+                f"{FORMAT}); go on with that version"
+            )
+        for name, expected in (("keys", list(self.space.keys)), ("seed", self.seed)):
             if state.get(name) != expected:
-                raise EvolutionError(f"state: {name} is {state.get(name)!r}; expected {expected!r}")
+                raise EvolutionError(
+                    f"state: {name} is {state.get(name)!r}; expected {expected!r}: give the search the space "
+                    "and seed it began with"
+                )
         if self.asked:
             raise EvolutionError("a state is loaded into an evolution that has begun; make a new one")
         told = [json.loads(line) for line in state["told"]]

@@ -132,9 +132,7 @@ class Evolution(fulmen.Searcher):
         try:
             self.algorithm.load(state)
         except (EvolutionError, SpaceError) as error:
-            raise ConfigError(
-                f"searcher: {error}; give the search the space and seed it began with."
-            ) from error
+            raise ConfigError(f"searcher: {error}.") from error
 
     def front(self) -> list[tuple[fulmen.Candidate, dict[str, float]]]:
         """Return the feasible candidates that no other beats in everything, each with its values."""

@@ -400,3 +400,10 @@ def build_network(layers):
     }
     network = build(nn.Module, resolve(nn.Module, config))
     return next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+
+
+def test_the_state_of_another_version_is_refused():
+    state = Evolution(SPACE, GOALS).state_dict()
+
+    with pytest.raises(fulmen.UserError, match=r"another version of the evolution wrote it \(format 1, here"):
+        Evolution(SPACE, GOALS).load_state_dict({**state, "format": 1})

@@ -302,6 +302,7 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
             {"fidelity": {"abort_metric": "val_ac", "abort_below": 0.1}},
             "no metric 'val_ac' is logged by then",
         ),
+        ({"checkpoints_mb": -1}, "search.yaml: checkpoints_mb: expected 0 or more, got -1"),
         ({"final": {"seeds": 0}}, "search.yaml: final.seeds: expected 1 or more"),
         (
             {"searcher": {"class_path": "climbr", "init_args": {}}},
