@@ -75,7 +75,7 @@ def test_the_engine_is_no_part_of_what_a_run_is(run_fulmen, tmp_path):
     ("options", "said"),
     [
         (["--engine", "procesess"], "no engine is called 'procesess'; did you mean 'processes'"),
-        (["--engine", "processes", "--engine.workers", "0"], "engine processes: workers: expected 1 to"),
+        (["--engine", "processes", "--engine.workers", "0"], "engine.init_args.workers: expected 1 to"),
     ],
 )
 def test_an_engine_that_makes_no_sense_is_refused(run_fulmen, tmp_path, options, said):
