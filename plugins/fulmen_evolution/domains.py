@@ -93,6 +93,9 @@ class Choice:
             twice = next(value for value, key in zip(self.values, keys, strict=True) if keys.count(key) > 1)
             raise SpaceError(f"{twice!r} is listed twice; expected different values")
         object.__setattr__(self, "_places", {key: place for place, key in enumerate(keys)})
+        # Most choices are texts, whose places are wanted some ten times for each candidate.
+        texts = {value: place for place, value in enumerate(self.values) if type(value) is str}
+        object.__setattr__(self, "_texts", texts)
 
     @property
     def width(self) -> int:
@@ -143,6 +146,9 @@ class Choice:
         self._place(value)
 
     def _place(self, value: Any) -> int:
+        texts: dict[str, int] = self._texts  # type: ignore[attr-defined]
+        if type(value) is str and value in texts:
+            return texts[value]
         places: dict[str, int] = self._places  # type: ignore[attr-defined]
         try:
             return places[canonical(value)]

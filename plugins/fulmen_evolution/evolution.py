@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fulmen_evolution.features import PairFeatures, SparseRows
+from fulmen_evolution.features import PairFeatures, Sparse, SparseRows
 from fulmen_evolution.goals import Goals
 from fulmen_evolution.individual import Individual, Told, individual_line
 from fulmen_evolution.lattice import KnownNumbers, Lattice, Places
@@ -67,6 +67,7 @@ class SteadyState:
         self.asked = 0
         self.told: list[Told] = []
         self.flying: dict[int, Individual] = {}
+        self._encoded: dict[int, Sparse] = {}  # the features of those in flight
         self.archive: list[Told] = []
         self._keys: set[str] = set()
         self._refused: list[str] = []
@@ -258,8 +259,8 @@ class SteadyState:
         front = scale.normal(np.array([told.costs for told in self.archive]).reshape(-1, self.goals.columns))
         if self.flying:
             encoded = SparseRows(self._features.size)
-            for individual in self.flying.values():
-                encoded.append(self._features.encode(self.space.describe(individual.genotype)))
+            for row in self._encoded.values():
+                encoded.append(row)
             front = np.concatenate([front, warp.back(encoded.times(weights))])
         limits, free = scale.normal(self.goals.limits), self.goals.free
         front = front[(front <= limits).all(1)][:, free]
@@ -283,8 +284,9 @@ class SteadyState:
         self.told.append(told)
         self._lines.append(told.line())
         self._costs.append(told.costs)
-        if told.status != "cancelled" and self.settings.surrogate:
-            self._model.add(self._features.encode(self.space.describe(told.individual.genotype)))
+        features = self._encoded.pop(told.individual.id, None)
+        if features is not None and told.status != "cancelled":
+            self._model.add(features)
         if told.costs is None:
             return
         self._enter_archive(told)
@@ -371,8 +373,13 @@ class SteadyState:
 
     def _remember(self, individual: Individual) -> None:
         self._keys.add(individual.key)
+        if not (self.settings.surrogate or self._lattice):
+            return
+        description = self.space.describe(individual.genotype)
+        if self.settings.surrogate:
+            self._encoded[individual.id] = self._features.encode(description)
         if self._lattice:
-            self._numbers.add(int(self._lattice.numbers(self._lattice.places(individual.genotype))))
+            self._numbers.add(int(self._lattice.numbers(self._lattice.described(description))))
 
     def _refuse(self, key: str) -> None:
         """Never propose again what cannot be evaluated."""

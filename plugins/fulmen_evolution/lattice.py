@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fulmen_evolution.domains import Choice
 from fulmen_evolution.features import PairFeatures
-from fulmen_evolution.space import Genotype, Space
+from fulmen_evolution.space import Description, Genotype, Space
 
 Places = NDArray[np.int64]
 
@@ -54,7 +54,12 @@ class Lattice:
 
     def places(self, genotype: Genotype) -> Places:
         """Return the place of each value in its list: int64, shape (keys,)."""
-        return np.array([entries[0][0] for entries in self._space.describe(genotype)], dtype=np.int64)
+        return self.described(self._space.describe(genotype))
+
+    @staticmethod
+    def described(description: Description) -> Places:
+        """Return the same of a genotype's description."""
+        return np.array([entries[0][0] for entries in description], dtype=np.int64)
 
     def numbers(self, places: Places) -> Places:
         """Return a number for each row, equal only for equal rows."""
