@@ -100,6 +100,9 @@ class CommandCLI(FulmenCLI):
         return {**kwargs, "quiet": True} if self._quiet and subcommand in {"analyze", "search"} else kwargs
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[pl.Callback]) -> pl.Trainer:
+        if self._quiet:  # a config that was written out holds nulls, which are no wish
+            silent = {"enable_progress_bar": False, "enable_model_summary": False}
+            config |= {key: value for key, value in silent.items() if config.get(key) is None}
         try:
             trainer: pl.Trainer = super()._instantiate_trainer(config, callbacks)
         except (MisconfigurationException, ValueError, TypeError, ModuleNotFoundError) as error:

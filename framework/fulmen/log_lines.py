@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 from collections.abc import Iterator
+
+from fulmen.exits import debugging
+
+
+class _WithoutTraceback(logging.Formatter):
+    """Leaves tracebacks to the run's log, except where the user asked for them (``FULMEN_DEBUG=1``)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not debugging():
+            record = copy.copy(record)
+            record.exc_info = record.exc_text = None
+        return super().format(record)
 
 
 @contextlib.contextmanager
@@ -18,7 +31,7 @@ def shown_lines(quiet: bool = False) -> Iterator[None]:
     """
     logger = logging.getLogger("fulmen")
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_WithoutTraceback("%(message)s"))
     level = logger.level
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     own = not logging.root.handlers

@@ -132,8 +132,8 @@ def explain_unknown(kind: str, name: str, others: Iterable[str] = ()) -> str:
 
 
 def near_matches(name: str, known: Iterable[str]) -> list[str]:
-    """Return at most three of the known names that look like ``name``, best first."""
-    folded = {fold(candidate): candidate for candidate in known}
+    """Return at most three of the known names that look like ``name``, best first; of like ones the first."""
+    folded = {fold(candidate): candidate for candidate in reversed(list(known))}
     return [folded[match] for match in difflib.get_close_matches(fold(name), folded, n=3, cutoff=0.55)]
 
 

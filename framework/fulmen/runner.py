@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import inspect
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ from fulmen.reports.growing import FrontLogger
 from fulmen.runs import RunDirectory, digest_of, open_run
 from fulmen.search.budget import Budget
 from fulmen.search.estimate import dry_run as estimate
-from fulmen.search.fidelity import Fidelity, Final
+from fulmen.search.fidelity import Fidelity, Final, require_validation
 from fulmen.search.interruption import Terminated
 from fulmen.search.objectives import parse as parse_objectives
 from fulmen.search.session import Session
@@ -50,6 +51,8 @@ from fulmen.study import Study
 
 # The parts of a config that candidates are laid over.
 TEMPLATE_KEYS = ("model", "data", "trainer", "optimizer", "lr_scheduler")
+
+log = logging.getLogger(__name__)
 
 
 class Runner(Trainer):
@@ -189,6 +192,9 @@ class Runner(Trainer):
         parsed = parse_objectives(objectives)
         for objective in parsed:
             _require_source(objective)
+        require_validation(parsed, fidelity, final, config.get("trainer") or {})
+        if budget.evaluations is None and budget.minutes is None:
+            log.warning("search: the budget has no limit; it goes on until `fulmen studies stop` or Ctrl-C.")
         engine = engine or ProcessesEngine()
         template = {key: value for key, value in config.items() if key in TEMPLATE_KEYS and value is not None}
         searcher.check(template)
@@ -218,6 +224,10 @@ class Runner(Trainer):
             engine.output = directory.path.absolute() / "workers"
             try:
                 return self._searched(begin, directory, identity, quiet)
+            except (KeyboardInterrupt, SIGTERMException):
+                if fresh:
+                    log.warning("search: without --fresh, and with --run %s, it goes on.", directory.path)
+                raise
             finally:
                 directory.close()
         finally:
@@ -247,10 +257,9 @@ class Runner(Trainer):
                 raise
         provenance = {**identity, "versions": versions()}
         deliver(report, directory.path, name="search", loggers=loggers, provenance=provenance, quiet=quiet)
-        if finished:
-            directory.finish()
-            if not (report.tables["candidates"]["status"] == "ok").any():
-                raise FulmenError(f"search: no candidate has values. {report.findings[-1]}")
+        directory.finish("done" if finished else "stopped")
+        if finished and not (report.tables["candidates"]["status"] == "ok").any():
+            raise FulmenError(f"search: no candidate has values. {report.findings[-1]}")
         return report
 
     def examine(

@@ -40,13 +40,13 @@ class RunDirectory:
         self._descriptor = descriptor
         self._finished = False
 
-    def finish(self) -> None:
-        """Mark the run as finished: the same command will not touch it again."""
-        self.mark("done")
+    def finish(self, state: str = "done") -> None:
+        """Mark the run as done, so that the same command will not touch it again; or as ``stopped``."""
+        self.mark(state)
         self._finished = True
 
     def mark(self, state: str) -> None:
-        """Write down whether the run is ``running``, ``interrupted`` or ``done``."""
+        """Write down whether the run is ``running``, ``interrupted``, ``stopped`` or ``done``."""
         status = json.loads((self.path / _STATUS).read_text())
         write_artifact(self.path / _STATUS, json.dumps({**status, "state": state}, indent=1))
 
@@ -117,7 +117,7 @@ def open_run(
         state = _state(folder)
         if state is None:
             if path is not None and held:
-                log.warning("%s: holds another %s already; this one goes to %s.", base, held, folder)
+                log.warning("%s: is taken by an earlier %s; this one goes to %s.", base, held, folder)
             return _start(folder, verb, digest, identity if shown is None else shown)
         if fresh or (state["state"] == "done" and not (extend and state["digest"] == digest)):
             held = held or state["verb"]

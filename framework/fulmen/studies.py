@@ -95,7 +95,7 @@ class Search:
                 f"{folder}: is no whole run folder ({error}); give the folder of a search."
             ) from error
         self.objectives: list[Objective] = parse(config["objectives"])
-        if self.state != "done" and not _is_locked(self.folder):
+        if self.state == "running" and not _is_locked(self.folder):
             self.state = "interrupted"
 
     @property

@@ -237,6 +237,8 @@ def _space(
     twice = sorted(set(space or {}) & set(structures or {}))
     if twice:
         raise ConfigError(f"searcher: {twice[0]} is a key of space and of structures: leave one out.")
+    if canonical is not None and not callable(canonical):
+        raise ConfigError(f"searcher: canonical is {canonical!r}; expected a function: import it.")
     try:
         domains = space if structures is None else {**(space or {}), **structures}
         made = parse_space(domains, canonical)  # type: ignore[arg-type]

@@ -17,6 +17,8 @@ def refusals(candidate: fulmen.Candidate, evaluation: fulmen.Evaluation) -> Iter
     Raises:
         UserError: the evaluation is none, or what is done inside does not take it.
     """
+    if not isinstance(candidate, fulmen.Candidate):
+        raise fulmen.UserError(f"searcher: expected the candidate that ask gave, got {candidate!r:.80}.")
     if not isinstance(evaluation, fulmen.Evaluation):
         raise fulmen.UserError(
             f"searcher: candidate {candidate.id}: expected a fulmen.Evaluation, got {evaluation!r:.80}; "

@@ -29,3 +29,23 @@ def test_who_has_handlers_gets_them_once(caplog, capsys):
 
     assert [record.getMessage() for record in caplog.records] == ["progress"]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("debug", "shown"), [("0", False), ("1", True)])
+def test_a_traceback_is_for_the_log_of_the_run(monkeypatch, capsys, tmp_path, debug, shown):
+    monkeypatch.setattr(logging.root, "handlers", [])
+    monkeypatch.setenv("FULMEN_DEBUG", debug)
+    file = logging.FileHandler(tmp_path / "log.txt")
+    with shown_lines():
+        logging.getLogger("fulmen").addHandler(file)
+        try:
+            raise ValueError("no such rate")
+        except ValueError:
+            log.exception("candidate failed")
+        finally:
+            logging.getLogger("fulmen").removeHandler(file)
+
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "candidate failed"
+    assert (len(said) > 1) == shown
+    assert "ValueError: no such rate" in (tmp_path / "log.txt").read_text()

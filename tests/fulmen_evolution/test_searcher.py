@@ -222,6 +222,8 @@ def test_what_is_no_result_is_refused_and_may_be_told_again(told, line):
     with pytest.raises(fulmen.UserError, match=re.escape(line)):
         search.tell(candidate, told)
 
+    with pytest.raises(fulmen.UserError, match="expected the candidate that ask gave, got 0"):
+        search.tell(0, table(candidate.overlay))
     search.tell(candidate, table(candidate.overlay))
     assert search.front() == [(candidate, table(candidate.overlay).values)]
 

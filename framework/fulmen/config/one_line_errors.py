@@ -35,7 +35,7 @@ class OneLineErrors:
             cause: BaseException | None = error
             while cause is not None:
                 if isinstance(cause, FulmenError):
-                    raise cause from None
+                    raise cause from cause.__cause__  # which tells where it was raised
                 if _is_of_a_component(cause):
                     raise ConfigError(str(cause)) from cause
                 cause = cause.__cause__

@@ -44,6 +44,8 @@ class ParseLog:
             key: The key; where it leads into a mapping of objects, that mapping's own key may be left out.
             value: The value that is wrong, if known: an option may have set another than the file.
         """
+        if self._is_given_by_option(key):
+            return None, key
         for file in reversed(self.files):
             found = list(_places(self.files[file], key.split(".")))
             values = [inner for _, inner in found]
@@ -53,14 +55,18 @@ class ParseLog:
 
     def file_that_gives(self, key: str) -> str | None:
         """Return the file that gives a dotted key, or else what it is a part of; None if an option does."""
-        short = f"{key}.".replace(".init_args.", ".")
-        if any(short.startswith(f"{option}.".replace(".init_args.", ".")) for option in self.options):
+        if self._is_given_by_option(key):
             return None
         while key:
             if file := self.file_of(key):
                 return file
             key = key.rpartition(".")[0]
         return None
+
+    def _is_given_by_option(self, key: str) -> bool:
+        """Whether an option of the command line gives a dotted key, or what it is a part of."""
+        short = f"{key}.".replace(".init_args.", ".")
+        return any(short.startswith(f"{option}.".replace(".init_args.", ".")) for option in self.options)
 
 
 parse_log = ParseLog()

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class Cluster:
                     **quiet,
                 )
             return
+        _require_answer(address)
         try:
             with _environment(RAY_USAGE_STATS_ENABLED="0"):
                 self.ray.init(address=address, **quiet)
@@ -100,6 +102,24 @@ def require_ray() -> None:
     """
     if importlib.util.find_spec("ray") is None:
         raise UserError("engine ray needs the extra 'ray': pip install 'fulmen[ray]'")
+
+
+def _require_answer(address: str) -> None:
+    """Refuse an address where nothing answers: Ray tries it for ever, and says so in lines of its own.
+
+    Raises:
+        UserError: names it.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():  # auto, ray://..., what Ray itself understands
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise UserError(
+            f"engine ray: there is no cluster at {address} ({error.strerror or error}); begin one with "
+            "`ray start --head`, or leave out address to use this machine alone."
+        ) from error
 
 
 _TOKEN = secrets.token_hex(32)  # Ray reads it once for a process, however many clusters that begins

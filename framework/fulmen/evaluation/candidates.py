@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -27,6 +29,7 @@ from fulmen.searching import Evaluation, EvaluationStatus
 from fulmen.study.rows import plain_evaluation
 from fulmen.targets import one_line
 
+_TOO_FEW = re.compile(r"check ([\d.]+) of the `?train_dataloader`? but \S+ \* (\d+) < 1")
 _NO_MEMORY = ("out of memory", "can't allocate memory", "unable to allocate")
 
 
@@ -59,9 +62,17 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
     except UserError as error:  # a network that refuses its input
         evaluation = Evaluation(status="invalid", failure=str(error))
     except MisconfigurationException as error:
+        if few := _TOO_FEW.search(str(error)):
+            least = math.ceil(100 / int(few[2])) / 100
+            raise ConfigError(
+                f"fidelity: data: {few[1]} of {few[2]} training batches is none; expected {least:g} or more, "
+                "or smaller batches."
+            ) from error
         raise ConfigError(f"trainer: {one_line(error).partition(': ')[2]}") from error
     except Exception as error:
-        logging.getLogger(__name__).exception("candidate failed")  # into the worker's file
+        logging.getLogger(__name__).exception(
+            "candidate failed: %s", one_line(error)
+        )  # into the worker's file
         evaluation = Evaluation(status=_status(error), failure=one_line(error))
     # A trainer, its model and its data hold each other: their gigabytes would stay for several candidates.
     gc.collect()

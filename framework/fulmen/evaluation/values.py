@@ -54,8 +54,12 @@ def _metric(objective: Objective, trainer: Runner) -> float:
     name = str(objective.source["metric"])
     if name not in trainer.callback_metrics:
         known = ", ".join(sorted(trainer.callback_metrics)) or "none"
+        every = trainer.check_val_every_n_epoch
+        unseen = f" There was no validation: {trainer.current_epoch} epochs, and one every {every}."
+        validated = not every or trainer.current_epoch >= every
         raise ConfigError(
             f"objectives: {objective.name!r}: the model logs no metric {name!r}; it logs {known}."
+            f"{'' if validated else unseen}"
         )
     return float(trainer.callback_metrics[name])
 

@@ -104,7 +104,8 @@ def model_card(
         row = rows.iloc[0]
         lines += ["", f"Trained anew in full, {int(row['trained'])} times, each with another seed:", ""]
         lines += ["| Quantity | Mean | Spread (standard deviation) |", "|---|---|---|"]
-        names = [name for name in rows.columns if f"{name} (spread)" in rows.columns]
+        parts = tuple(f"{o.name}." for o in objectives)  # of a cost, such as how often it was timed
+        names = [n for n in rows.columns if f"{n} (spread)" in rows.columns and not n.startswith(parts)]
         lines += [f"| {name} | {row[name]:.6g} | {row[f'{name} (spread)']:.2g} |" for name in names]
         lines += ["", "Names with `test_` are of data that no candidate has seen."]
     else:
@@ -145,7 +146,8 @@ def _origin(place: int, training: FinalTraining | None, values: Mapping[str, flo
     gave = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
     return (
         f"`{place}.ckpt` has the weights of final training {training.number + 1}, seed {training.seed} "
-        f"({gave}), and `{place}.yaml` is its config: `fit` does that training again."
+        f"({gave}), and `{place}.yaml` is its config: `fit` does that training again, to the last bit with "
+        "as many threads (`OMP_NUM_THREADS=1`, as a worker has unless `engine.threads` says otherwise)."
     )
 
 
@@ -175,7 +177,7 @@ def _short(value: Any, most: int = 100) -> str:
         options = ", ".join(f"{key} {item}" for key, item in (value.get("init_args") or {}).items())
         text = class_name(value) + (f" ({options})" if options else "")
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-        text = "; ".join(_short(item) for item in value)
+        text = "; ".join(_short(item, most) for item in value)
     else:
         text = json.dumps(value)
     text = text.replace("|", "\\|").replace("\n", " ")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fulmen.errors import ConfigError
+from fulmen.searching import Objective
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,25 @@ class Fidelity:
         """The fidelity as an overlay."""
         given = {"trainer.max_epochs": self.epochs, "trainer.limit_train_batches": self.data}
         return {key: value for key, value in given.items() if value is not None}
+
+
+def require_validation(
+    objectives: Sequence[Objective], fidelity: Fidelity, final: Final | None, trainer: Mapping[str, Any]
+) -> None:
+    """Refuse trainings that end before their first validation where an objective is measured in one.
+
+    Raises:
+        ConfigError: names the epochs, and what they are too few for.
+    """
+    every = trainer.get("check_val_every_n_epoch") or 1
+    metrics = [o.name for o in objectives if str(o.source.get("metric", "")).startswith("val")]
+    parts = {"fidelity": fidelity.epochs, "final": None if final is None else final.epochs}
+    for part, epochs in parts.items():
+        if metrics and epochs is not None and epochs < every:
+            raise ConfigError(
+                f"{part}: epochs: expected {every} or more, got {epochs}: the model is validated after every "
+                f"{every} (trainer.check_val_every_n_epoch), and {metrics[0]!r} comes of that."
+            )
 
 
 @dataclass(frozen=True)

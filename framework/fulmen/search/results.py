@@ -52,7 +52,10 @@ def front_table(
 
 
 def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> pd.DataFrame:
-    """Return a row per candidate, in the order of telling: what it was, and what became of it."""
+    """Return a row per candidate, in the order of telling: what it was, and what became of it.
+
+    Of a network's layers only what they are: all their options would fill the page. The study has them.
+    """
     import pandas as pd
 
     rows = [
@@ -64,7 +67,7 @@ def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> p
             "seed": one.candidate.seed,
             "parents": " ".join(map(str, one.candidate.parents)),
             "failure": one.evaluation.failure or "",
-            **{key: _cell(value) for key, value in one.candidate.overlay.items()},
+            **{key: _cell(glance(value)) for key, value in one.candidate.overlay.items()},
         }
         for one in told
     ]

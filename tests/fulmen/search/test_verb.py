@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from fulmen import Engine, Evaluation, Report
+from fulmen import Candidate, Engine, Evaluation, Report, Searcher
 from fulmen.study import Study
 
 TO_CSV = ["--trainer.logger=CSVLogger", "--trainer.logger.save_dir=logs"]
@@ -105,7 +105,7 @@ def test_another_config_at_a_finished_run_goes_beside_it_with_a_word(run_fulmen,
     ran = search(run_fulmen, name, "--searcher.seed=2")
 
     assert ran.status == 0
-    assert "out: holds another search already; this one goes to out-2." in caplog.text
+    assert "out: is taken by an earlier search; this one goes to out-2." in caplog.text
 
 
 def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_config):
@@ -161,6 +161,51 @@ def test_another_space_at_the_same_path_is_refused(run_fulmen, write_config, tmp
 
     assert ran.status == 2
     assert "out: holds an unfinished search of another config; give --fresh" in ran.stderr
+
+
+def test_a_search_without_an_end_says_so_and_one_that_is_stopped_is_called_so(
+    run_fulmen, write_config, caplog
+):
+    name = write_config(
+        searcher={"class_path": f"{__name__}.StopsItself"}, budget={"evaluations": None, "minutes": None}
+    )
+
+    assert search(run_fulmen, name).status == 0
+
+    assert "search: the budget has no limit; it goes on until" in caplog.text
+    assert run_fulmen("studies", "show", "out").stdout.startswith("stopped, 2 done")
+
+
+class StopsItself(Searcher):
+    """Asks for an end with its second candidate."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def ask(self):
+        self.asked += 1
+        if self.asked == 2:
+            Path("out/stop").touch()
+        return Candidate(self.asked - 1, {"model.init_args.lr": 0.1 / self.asked})
+
+    def tell(self, candidate, evaluation):
+        pass
+
+    def state_dict(self):
+        return {"asked": self.asked}
+
+    def load_state_dict(self, state):
+        self.asked = state["asked"]
+
+
+def test_quiet_is_quiet_with_a_config_that_was_written_out(run_fulmen, write_config):
+    name = write_config()
+    assert run_fulmen("search", "--config", name, "--run=out").status == 0
+
+    ran = run_fulmen("fit", "--config", "out/networks/1.yaml", "--quiet")
+
+    assert "enable_model_summary: null" in Path("out/networks/1.yaml").read_text()
+    assert (ran.status, ran.stdout) == (0, "")
 
 
 def test_a_dry_run_says_what_it_would_cost_and_keeps_nothing(run_fulmen, write_config, tmp_path):
@@ -301,6 +346,26 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         (
             {"fidelity": {"abort_metric": "val_ac", "abort_below": 0.1}},
             "no metric 'val_ac' is logged by then",
+        ),
+        (
+            {"fidelity": {"epochs": 1}, "trainer": {"accelerator": "cpu", "check_val_every_n_epoch": 2}},
+            "search.yaml: fidelity.epochs: expected 2 or more, got 1: the model is validated after every 2",
+        ),
+        (
+            {
+                "final": {"epochs": 1},
+                "trainer": {"accelerator": "cpu", "check_val_every_n_epoch": 2},
+                "fidelity": None,
+            },
+            "search.yaml: final.epochs: expected 2 or more, got 1",
+        ),
+        (
+            {"fidelity": {"data": 0.01}},
+            "search.yaml: fidelity.data: 0.01 of ",
+        ),
+        (
+            {"engine": {"class_path": "ray", "init_args": {"address": "127.0.0.1:1"}}},
+            "there is no cluster at 127",
         ),
         ({"checkpoints_mb": -1}, "search.yaml: checkpoints_mb: expected 0 or more, got -1"),
         ({"final": {"seeds": 0}}, "search.yaml: final.seeds: expected 1 or more"),
