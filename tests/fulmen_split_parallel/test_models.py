@@ -204,6 +204,6 @@ def test_a_network_of_ones_own_that_cannot_be_is_refused_in_one_line(
     ran = run_fulmen("fit", "--config", tmp_path / "run.yaml")
 
     assert ran.status == 2
-    assert ran.stderr.startswith("error: GCNConv takes the vertices of one whole graph")
+    assert "run.yaml: model.init_args.network: GCNConv takes the vertices of one whole graph" in ran.stderr
     assert "DegreeConvolution" in ran.stderr
     assert len(ran.stderr.strip().splitlines()) == 1
