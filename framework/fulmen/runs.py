@@ -38,12 +38,12 @@ class RunDirectory:
         self.path = path
         self.resumed = resumed
         self._descriptor = descriptor
-        self._finished = False
+        self._ended = False
 
     def finish(self, state: str = "done") -> None:
         """Mark the run as done, so that the same command will not touch it again; or as ``stopped``."""
         self.mark(state)
-        self._finished = True
+        self._ended = True
 
     def mark(self, state: str) -> None:
         """Write down whether the run is ``running``, ``interrupted``, ``stopped`` or ``done``."""
@@ -76,7 +76,7 @@ class RunDirectory:
 
     def close(self) -> None:
         """Unlock the folder; a run that has not finished is marked as interrupted."""
-        if not self._finished and (self.path / _STATUS).exists():
+        if not self._ended and (self.path / _STATUS).exists():
             with contextlib.suppress(OSError):  # a full disk: the lock tells that nobody works on it
                 self.mark("interrupted")
         _locks.discard(self._descriptor)

@@ -172,6 +172,8 @@ def test_what_was_in_flight_can_be_told_after_resuming():
             searcher.tell(candidate, mixed(candidate.overlay))
 
     assert second.ask() == first.ask()
+    for searcher in (first, second):  # whoever has been told counts as in flight no more
+        assert searcher.algorithm._encoded.keys() == searcher.algorithm.flying.keys()
     with pytest.raises(fulmen.UserError, match="candidate 20 was told already"):
         second.tell(flying[0], mixed(flying[0].overlay))
     with pytest.raises(fulmen.UserError, match="never asked for"):

@@ -130,16 +130,20 @@ class Session:
         finals = belonging(study.finals(), self.final)
         now = standing(self._told, self.objectives, 0, worked, self.budget)
         results.write_tables(self.folder, self._told, front, self.objectives)
-        results.write_networks(
-            self.folder, [self._network(*placed, finals) for placed in enumerate(front, 1)]
-        )
+        results.write_networks(self.folder, self._networks(front, finals))
         self.on_end(rows_of(front, self._told))
         report = results.make_report(self._told, front, self.objectives, finals, now)
         if stopped:
             log.info("search: stopped as asked; the same command goes on.")
         return report, not stopped
 
-    def _network(self, place: int, told: Told, finals: Mapping[str, Any]) -> results.Network:
+    def _networks(self, front: Sequence[Told], finals: Mapping[str, Any]) -> list[results.Network]:
+        candidates = {one.candidate.id: one.candidate for one in self._told}
+        return [self._network(place, told, finals, candidates) for place, told in enumerate(front, start=1)]
+
+    def _network(
+        self, place: int, told: Told, finals: Mapping[str, Any], candidates: Mapping[int, Candidate]
+    ) -> results.Network:
         """Return what is handed over of a network of the front: what makes its checkpoint again."""
         candidate = told.candidate
         training = handed_over(finals, candidate)
@@ -147,7 +151,6 @@ class Session:
         if training is not None:
             overlay, seed = training.overlay, training.seed
             checkpoint = Path(finals[training.key]["artifacts"]["checkpoint"])
-        candidates = {one.candidate.id: one.candidate for one in self._told}
         card = model_card(
             place, told, candidates, self.objectives, finals, self.fidelity.overlay, self.folder.name
         )

@@ -163,6 +163,13 @@ def test_another_space_at_the_same_path_is_refused(run_fulmen, write_config, tmp
     assert "out: holds an unfinished search of another config; give --fresh" in ran.stderr
 
 
+def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(run_fulmen, write_config):
+    ran = search(run_fulmen, write_config(), "--searcher", "climbr")
+
+    assert ran.status == 2
+    assert ran.stderr.startswith("error: searcher: no searcher is called 'climbr'; did you mean 'climber'")
+
+
 def test_a_search_without_an_end_says_so_and_one_that_is_stopped_is_called_so(
     run_fulmen, write_config, caplog
 ):
