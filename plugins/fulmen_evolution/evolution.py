@@ -4,9 +4,9 @@ There are no generations: whoever has a free slot asks, whoever has a result tel
 individuals, each ask takes one of three ways:
 
 - the surrogate's choice (`surrogate.py`): among the neighbours of the front, and some a step further, the one
-  that would enlarge the front's hypervolume most if the objectives were what a draw from the surrogate's
-  posterior says (Thompson sampling). Individuals in flight count as told what the same draw says of them, so
-  that many children asked at once differ;
+  that is expected to enlarge the front's hypervolume most, by the mean over some draws from the surrogate's
+  posterior. Individuals in flight count as told what is expected of them (kriging believer), so that many
+  children asked at once differ;
 - a random neighbour of a random member of the front, now and then;
 - a child of the population (without a surrogate, always): binary tournaments by rank and crowding, crossover
   perhaps, mutation.
@@ -15,7 +15,8 @@ No individual is asked for twice: equal genotypes have equal keys. Failures are 
 never parents and never in the front; to the surrogate they are as bad as the worst.
 
 Sources: Young et al., "Evolving deep networks using HPC", MLHPC 2017 (asynchronous steady state, failures
-kept); Deb et al. (2002) for the tournament; Thompson (1933) for the sampling.
+kept); Deb et al. (2002) for the tournament; Ginsbourger, Le Riche and Carraro, "Kriging is well-suited to
+parallelize optimization", 2010, for the believer.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fulmen_evolution.acquisition import most_promising
 from fulmen_evolution.features import PairFeatures, Sparse, SparseRows
 from fulmen_evolution.goals import Goals
 from fulmen_evolution.individual import Individual, Told, individual_line
 from fulmen_evolution.lattice import KnownNumbers, Lattice, Places
 from fulmen_evolution.neighbours import Neighbours, Pool
-from fulmen_evolution.pareto import improvements, non_dominated
+from fulmen_evolution.pareto import Floats
 from fulmen_evolution.randomness import keyed
 from fulmen_evolution.selection import tournament, worth_of
 from fulmen_evolution.settings import Settings
@@ -74,7 +76,7 @@ class SteadyState:
         self._population: list[Told] = []
         self._arrived: list[Told] = []  # not yet in it: with a surrogate it is hardly ever looked at
         self._features = PairFeatures(space.widths)
-        self._model = LinearSurrogate(self._features.size, goals.columns)
+        self._model = LinearSurrogate(self._features.size, goals.columns, seed)
         self._costs = ToldCosts(goals.columns, self.settings.initial)
         self._lines: list[str] = []
         self._lattice = Lattice(space, self._features) if Lattice.fits(space) else None
@@ -251,27 +253,25 @@ class SteadyState:
         """Return the place of the one that promises most, among near ones and, after them, far ones."""
         scale = self._costs.scale()
         warp = self._costs.warp(scale)
-        weights = self._model.draw(warp.targets, generator)
-        products = self._neighbours.rows.times(weights, rows)
-        if self._lattice and len(far):
-            products = np.concatenate([products, self._lattice.times(far, weights)])
-        points = warp.back(products)
+        weights = self._model.draw(warp.targets, self.settings.samples, generator)
         front = scale.normal(np.array([told.costs for told in self.archive]).reshape(-1, self.goals.columns))
         if self.flying:
-            encoded = SparseRows(self._features.size)
-            for row in self._encoded.values():
-                encoded.append(row)
-            front = np.concatenate([front, warp.back(encoded.times(weights))])
-        limits, free = scale.normal(self.goals.limits), self.goals.free
-        front = front[(front <= limits).all(1)][:, free]
-        front = front[non_dominated(front)]
-        reference = np.where(np.isfinite(limits[free]), np.minimum(limits[free], 1.0), 1.0)
-        gain = improvements(points[:, free], front, reference, generator)
-        excess = np.maximum(points - np.where(np.isfinite(limits), limits, np.inf), 0.0).sum(1)
-        gain[excess > 0] = 0.0
-        if gain.max() > 0:
-            return int(gain.argmax())
-        return int((points[:, free].sum(1) + 10.0 * excess).argmin())
+            front = np.concatenate([front, warp.back(self._flying_rows().times(weights).mean(1))])
+        points = warp.back(self._products(rows, far, weights))
+        return most_promising(points, front, scale.normal(self.goals.limits), self.goals.free, generator)
+
+    def _products(self, rows: NDArray[np.int64], far: Places, weights: Floats) -> Floats:
+        """Return the products of near ones and, after them, far ones with weights of several samples."""
+        near = self._neighbours.rows.times(weights, rows)
+        if self._lattice is None or not len(far):
+            return near
+        return np.concatenate([near, self._lattice.times(far, weights)])
+
+    def _flying_rows(self) -> SparseRows:
+        encoded = SparseRows(self._features.size)
+        for row in self._encoded.values():
+            encoded.append(row)
+        return encoded
 
     # Telling.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,16 @@ class PairFeatures:
         return np.where(pairs, bucket, at), np.where(pairs, weights * sign, weights)
 
 
+def sparse_times(
+    places: NDArray[np.integer[Any]], values: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the product of sparse rows, (n, entries) each, with weights (size, ...): shape (n, ...)."""
+    rows, width = places.shape
+    starts = np.arange(0, rows * width + 1, width, dtype=places.dtype)
+    array = sparse.csr_array((values.ravel(), places.ravel(), starts), shape=(rows, len(weights)))
+    return np.asarray(array @ weights.reshape(len(weights), -1)).reshape(rows, *weights.shape[1:])
+
+
 class SparseRows:
     """Sparse vectors, one a row, in arrays that grow.
 
@@ -131,11 +142,9 @@ class SparseRows:
     def times(
         self, weights: NDArray[np.float64], rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
-        """Return the product of rows with weights of shape (size, m): shape (rows, m)."""
+        """Return the product of rows with weights of shape (size, ...): shape (rows, ...)."""
         where = slice(0, self.count) if rows is None else rows
-        places, values = self._places[where], self._values[where]
-        columns = [np.einsum("rk,rk->r", column[places], values) for column in weights.T]
-        return np.stack(columns, axis=1)
+        return sparse_times(self._places[where], self._values[where], weights)
 
     def transposed_times(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the product of the transposed rows with values of shape (count, m): shape (size, m)."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fulmen_evolution.domains import Choice
-from fulmen_evolution.features import PairFeatures
+from fulmen_evolution.features import PairFeatures, sparse_times
 from fulmen_evolution.space import Description, Genotype, Space
 
 Places = NDArray[np.int64]
@@ -96,6 +96,5 @@ class Lattice:
         return drawn, owners
 
     def times(self, places: Places, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the products of the rows' features with weights of shape (size, m): shape (rows, m)."""
-        at, values = self._features.encode_many(places)
-        return np.stack([(column[at] * values).sum(1) for column in weights.T], axis=1)
+        """Return the products of the rows' features with weights of shape (size, ...): shape (rows, ...)."""
+        return sparse_times(*self._features.encode_many(places), weights)

@@ -68,7 +68,7 @@ class Evolution(fulmen.Searcher):
         weights: dict[str, float] | None = None,
         initial: int = 15,
         population: int = 20,
-        explore: float = 0.15,
+        explore: float = 0.05,
         crossover: float = 0.1,
         surrogate: bool = True,
         deduplicate: bool = True,

@@ -20,16 +20,19 @@ class Settings:
         draws: How many neighbours of a member are drawn for a key without a short list.
         distant: How many genotypes two changes away from the front are looked at besides. Without them the
             search ends where no single change is better.
+        samples: What a neighbour is expected to gain is the mean over so many draws from the surrogate's
+            posterior; one would be Thompson sampling.
         retries: How often a child that was known already is made anew.
     """
 
     initial: int = 15
     population: int = 20
-    explore: float = 0.15
+    explore: float = 0.05
     crossover: float = 0.1
     surrogate: bool = True
     deduplicate: bool = True
     pool: int = 1024
     draws: int = 8
     distant: int = 200
+    samples: int = 16
     retries: int = 100

@@ -5,7 +5,8 @@
 
 lambda is the one of a few with the greatest evidence, tau^2 the one that maximises the evidence then. Adding
 a row changes A^-1 by a rank-one term, so that both adding and drawing take O(size^2), whatever the number of
-rows.
+rows. How draws deviate from the mean depends on the rows alone, not on what they gave: an ensemble of
+deviations is kept and follows each new row exactly (Lu and Van Roy, "Ensemble sampling", NIPS 2017).
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from fulmen_evolution.features import Sparse, SparseRows
+from fulmen_evolution.randomness import keyed
 
 Floats = NDArray[np.float64]
 
 LAMBDAS = (0.08, 0.8, 8.0)
-GROWTH = 1.3  # lambda is chosen anew when there are so many times as many rows
+GROWTH = 1.3  # lambda is chosen, and the ensemble drawn, anew when there are so many times as many rows
+ENSEMBLE = 64  # deviations of each objective
 
 
 class LinearSurrogate:
@@ -31,14 +34,16 @@ class LinearSurrogate:
     Args:
         size: Entries of a row.
         objectives: How many models.
+        seed: Of the ensemble.
     """
 
-    def __init__(self, size: int, objectives: int) -> None:
+    def __init__(self, size: int, objectives: int, seed: int = 0) -> None:
         self.rows = SparseRows(size)
         self.lambdas = [LAMBDAS[1]] * objectives
+        self._seed = seed
         self._chosen_at = 0
         self._planned: tuple[int, list[float]] | None = None
-        self._inverses: dict[float, Floats] = {}
+        self._beliefs: list[_Belief] = []
 
     def state(self) -> dict[str, Any]:
         """Return when lambda was chosen last, and what it was: rows are the caller's to keep."""
@@ -51,48 +56,36 @@ class LinearSurrogate:
 
     def add(self, row: Sparse) -> None:
         """Take in a row; its targets are given when a draw is asked for."""
-        number = self.rows.append(row)
-        places, values = self.rows.row(number)
-        for inverse in self._inverses.values():
-            # Sherman and Morrison (1950).
-            change = values @ inverse[places]
-            scale = 1.0 + float(values @ change[places])
-            # In place: scipy takes columns to be contiguous, and the inverse is symmetric.
-            blas.dger(-1.0 / scale, change, change, a=inverse.T, overwrite_a=True)
+        places, values = self.rows.row(self.rows.append(row))
+        for belief in self._beliefs:
+            belief.add(places, values)
         if self._planned and self._planned[0] == self.rows.count:
-            self._invert(self._planned[1])
+            self._believe(self._planned[1])
             self._planned = None
 
-    def draw(self, targets: Floats, generator: np.random.Generator) -> Floats:
+    def draw(self, targets: Floats, samples: int, generator: np.random.Generator) -> Floats:
         """Draw weights from the posterior.
 
         Args:
             targets: Shape (rows, objectives), each column with mean 0 and variance about 1.
-            generator: Draws.
+            samples: How many draws, of the ensemble's.
+            generator: Chooses them.
 
         Returns:
-            float64, shape (size, objectives).
+            float64, shape (size, samples, objectives).
         """
-        if not self._inverses or self.rows.count >= GROWTH * self._chosen_at:
+        if not self._beliefs or self.rows.count >= GROWTH * self._chosen_at:
             self._choose(targets)
-        count, size = self.rows.count, self.rows.size
-        objectives = targets.shape[1]
-        noise = generator.standard_normal((count, objectives))
-        prior = generator.standard_normal((size, objectives))
-        products = self.rows.transposed_times(np.concatenate([targets, noise], axis=1))
-        projected, shaken = products[:, :objectives], products[:, objectives:]
-        drawn = np.empty((size, objectives))
-        for strength, inverse in self._inverses.items():
-            mine = [number for number, own in enumerate(self.lambdas) if own == strength]
-            b = projected[:, mine]
-            # Mean and covariance are the posterior's (Papandreou and Yuille, NIPS 2010). All at once:
-            # reading the inverse is what takes the time.
-            around = np.sqrt(strength) * shaken[:, mine] + strength * prior[:, mine]
-            solved = inverse @ np.concatenate([b, around], axis=1)
-            mean, deviation = solved[:, : len(mine)], solved[:, len(mine) :]
-            for place, number in enumerate(mine):
-                tau = _tau(targets[:, number], float(b[:, place] @ mean[:, place]), strength)
-                drawn[:, number] = mean[:, place] + tau * deviation[:, place]
+        chosen = (int(generator.integers(ENSEMBLE)) + np.arange(samples)) % ENSEMBLE
+        projected = self.rows.transposed_times(targets)
+        drawn = np.empty((self.rows.size, samples, targets.shape[1]))
+        for belief in self._beliefs:
+            mine = projected[:, belief.objectives]
+            means = belief.inverse @ mine
+            for place, number in enumerate(belief.objectives):
+                mean = means[:, place]
+                tau = _tau(targets[:, number], float(mine[:, place] @ mean), belief.strength)
+                drawn[:, :, number] = mean[:, None] + tau * belief.deviations[:, place, chosen]
         return drawn
 
     def _choose(self, targets: Floats) -> None:
@@ -109,22 +102,53 @@ class LinearSurrogate:
                 for column, half in zip(targets.T, solved.T, strict=True)
             ]
             evidences.append([-count * np.log(tau) - determinant / 2 for tau in taus])
-        self._invert([LAMBDAS[place] for place in np.argmax(evidences, axis=0).tolist()])
+        self._believe([LAMBDAS[place] for place in np.argmax(evidences, axis=0).tolist()])
 
-    def _invert(self, lambdas: list[float]) -> None:
-        dense = self.rows.dense()
-        gram = dense.T @ dense
-        self.lambdas = lambdas
-        self._inverses = {s: _inverse(gram, s) for s in dict.fromkeys(lambdas)}
-        self._chosen_at = self.rows.count
+    def _believe(self, lambdas: list[float]) -> None:
+        self.lambdas, self._chosen_at = lambdas, self.rows.count
+        generator = keyed(self._seed, "ensemble", self.rows.count)
+        self._beliefs = [
+            _Belief(self.rows, strength, [n for n, own in enumerate(lambdas) if own == strength], generator)
+            for strength in dict.fromkeys(lambdas)
+        ]
 
     def _products(self, targets: Floats) -> tuple[Floats, Floats]:
         dense = self.rows.dense()
         return dense.T @ dense, dense.T @ targets
 
 
-def _inverse(gram: Floats, strength: float) -> Floats:
-    return np.asarray(np.linalg.inv(gram + strength * np.eye(len(gram))), dtype=np.float64)
+class _Belief:
+    """What objectives of one lambda have in common: A^-1, and an ensemble of deviations from their means.
+
+    Attributes:
+        deviations: Of weights, draws from N(0, lambda A^-1): tau = 1. Shape (size, objectives, ENSEMBLE).
+    """
+
+    def __init__(
+        self, rows: SparseRows, strength: float, objectives: list[int], generator: np.random.Generator
+    ) -> None:
+        self.strength, self.objectives = strength, objectives
+        self._generator = generator
+        dense = rows.dense()
+        gram = dense.T @ dense + strength * np.eye(rows.size)
+        self.inverse: Floats = np.asarray(np.linalg.inv(gram), dtype=np.float64)
+        # Of noise on the targets and of the prior (Papandreou and Yuille, NIPS 2010).
+        members = len(objectives) * ENSEMBLE
+        shaken = rows.transposed_times(generator.standard_normal((rows.count, members)))
+        prior = generator.standard_normal((rows.size, members))
+        around = np.sqrt(strength) * shaken + strength * prior
+        self.deviations: Floats = (self.inverse @ around).reshape(rows.size, len(objectives), ENSEMBLE)
+
+    def add(self, places: NDArray[np.int64], values: Floats) -> None:
+        """Take in the non-zero entries of a row."""
+        # Sherman and Morrison (1950).
+        change = values @ self.inverse[places]
+        scale = 1.0 + float(values @ change[places])
+        # In place: scipy takes columns to be contiguous, and the inverse is symmetric.
+        blas.dger(-1.0 / scale, change, change, a=self.inverse.T, overwrite_a=True)
+        flat = self.deviations.reshape(len(self.deviations), -1)
+        noise = np.sqrt(self.strength) * self._generator.standard_normal(flat.shape[1])
+        flat += np.outer(change / scale, noise - values @ flat[places])
 
 
 def _tau(targets: Floats, explained: float, strength: float) -> float:

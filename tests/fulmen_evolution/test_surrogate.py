@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from fulmen_evolution import surrogate
 from fulmen_evolution.features import PairFeatures, SparseRows
 from fulmen_evolution.space import parse_space
 from fulmen_evolution.surrogate import LinearSurrogate
@@ -20,31 +22,65 @@ def made(rows):
     return model, (targets - targets.mean()) / targets.std()
 
 
-def test_draws_have_the_posteriors_mean_and_covariance():
-    model, targets = made(30)
-    generator = np.random.default_rng(1)
-    draws = np.array([model.draw(targets, generator)[:, 0] for _ in range(6000)])
+def posterior(model, targets):
+    """Return mean and covariance of the weights by the textbook, as if told all at once."""
     phi, (strength,) = model.rows.dense(), model.lambdas
+    count = len(phi)
     inverse = np.linalg.inv(phi.T @ phi + strength * np.eye(phi.shape[1]))
-    kernel = np.linalg.inv(phi @ phi.T + strength * np.eye(30))
-    tau2 = float(targets[:, 0] @ kernel @ targets[:, 0]) / 30
-    covariance = strength * tau2 * inverse
+    kernel = np.linalg.inv(phi @ phi.T + strength * np.eye(count))
+    tau2 = float(targets[:, 0] @ kernel @ targets[:, 0]) / count
+    return inverse @ phi.T @ targets[:, 0], strength * tau2 * inverse
+
+
+@pytest.mark.parametrize("later", [0, 7])
+def test_draws_have_the_posteriors_mean_and_covariance(later, monkeypatch):
+    """Also after rows that came to an ensemble drawn before, one by one."""
+    monkeypatch.setattr(surrogate, "ENSEMBLE", 6000)
+    model, targets = made(30 - later)
+    model.draw(targets, 1, np.random.default_rng(1))
+    other, targets = made(30)
+    for number in range(30 - later, 30):
+        model.add(other.rows.row(number))
+    draws = model.draw(targets, 6000, np.random.default_rng(1))[:, :, 0].T
+    mean, covariance = posterior(model, targets)
 
     spread = np.sqrt(np.diag(covariance))
-    assert (np.abs(draws.mean(0) - inverse @ phi.T @ targets[:, 0]) < 5 * spread / np.sqrt(6000)).all()
+    assert (np.abs(draws.mean(0) - mean) < 5 * spread / np.sqrt(6000)).all()
     np.testing.assert_allclose(np.cov(draws.T), covariance, atol=0.08 * covariance.max())
+
+
+def test_objectives_with_strengths_of_their_own_are_drawn_apart():
+    """One is the features' own, one is noise: other lambdas, other means, deviations without correlation."""
+    space = parse_space({"a": [0, 1, 2], "b": [0, 1, 2]})
+    features, generator = PairFeatures(space.widths), np.random.default_rng(0)
+    model = LinearSurrogate(features.size, 2)
+    for _ in range(60):
+        model.add(features.encode(space.describe(space.sample(generator))))
+    own = model.rows.dense() @ generator.normal(size=features.size)
+    targets = np.stack([own, generator.normal(size=60)], axis=1)
+    targets = (targets - targets.mean(0)) / targets.std(0)
+    draws = model.draw(targets, 64, generator)
+
+    assert model.lambdas[0] < model.lambdas[1]
+    phi = model.rows.dense()
+    for number, strength in enumerate(model.lambdas):
+        mean = np.linalg.solve(phi.T @ phi + strength * np.eye(features.size), phi.T @ targets[:, number])
+        spread = draws[:, :, number].std(1)
+        assert (np.abs(draws[:, :, number].mean(1) - mean) < 5 * spread / 8).all()
+    deviations = draws - draws.mean(1, keepdims=True)
+    assert abs(np.corrcoef(deviations[:, :, 0].ravel(), deviations[:, :, 1].ravel())[0, 1]) < 0.1
 
 
 def test_rank_one_steps_keep_the_inverse():
     model, targets = made(20)
-    model.draw(targets, np.random.default_rng(0))
+    model.draw(targets, 1, np.random.default_rng(0))
     other, _ = made(24)
     for number in range(20, 24):
         model.add(other.rows.row(number))
     phi, (strength,) = model.rows.dense(), model.lambdas
 
     expected = np.linalg.inv(phi.T @ phi + strength * np.eye(phi.shape[1]))
-    np.testing.assert_allclose(model._inverses[strength], expected, atol=1e-9)
+    np.testing.assert_allclose(model._beliefs[0].inverse, expected, atol=1e-9)
 
 
 def test_rows_that_grow_are_multiplied_as_they_are():
