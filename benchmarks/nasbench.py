@@ -195,6 +195,7 @@ METHODS: dict[str, Run] = {
     "optuna gp": partial(optuna_sampler, _gp, False),
     "fulmen, 8 in flight": partial(searched, evolved(), 8),
     "fulmen, 32 in flight": partial(searched, evolved(), 32),
+    "fulmen, one draw": partial(searched, evolved(samples=1), 1),
     "fulmen, no surrogate": partial(searched, evolved(surrogate=False, crossover=0.0), 1),
     "fulmen, no surrogate, crossover .5": partial(searched, evolved(surrogate=False, crossover=0.5), 1),
     "fulmen, no canonical names": partial(searched, evolved(names=False), 1),

@@ -18,6 +18,7 @@ from fulmen_evolution.randomness import keyed
 from fulmen_evolution.settings import Settings
 from fulmen_evolution.space import Canonical, Space, parse_space
 from fulmen_evolution.structure import Structure
+from fulmen_evolution.surrogate import ENSEMBLE
 from fulmen_evolution.telling import refusals
 
 Objectives = Mapping[str, Literal["max", "min"]] | Sequence[Any]
@@ -48,6 +49,8 @@ class Evolution(fulmen.Searcher):
         explore: The share of candidates that are random neighbours of the front.
         crossover: The share of children with two parents; of use without a surrogate.
         surrogate: Whether a model of the objectives chooses among the neighbours of the front.
+        samples: The neighbour that is chosen is the one whose gain is greatest in the mean over so many draws
+            from what the model believes, 1 to 64; 1 is Thompson sampling.
         deduplicate: Whether equal candidates are never asked for twice.
         canonical: Takes a candidate's keys and values, returns a text: the same for candidates that are the
             same network under two names, as in spaces with symmetries. Only one of these is evaluated. None:
@@ -74,7 +77,12 @@ class Evolution(fulmen.Searcher):
         deduplicate: bool = True,
         structures: dict[str, Structure] | None = None,
         canonical: Callable[[dict[str, Any]], str] | None = None,
+        samples: int = 16,
     ) -> None:
+        if not 1 <= samples <= ENSEMBLE:
+            raise ConfigError(
+                f"searcher: samples is {samples}; expected a number from 1 to {ENSEMBLE}: change it."
+            )
         for name, count, least in (("seed", seed, 0), ("initial", initial, 1), ("population", population, 2)):
             if count < least:
                 raise ConfigError(f"searcher: {name} is {count}; expected {least} or more: change it.")
@@ -87,6 +95,7 @@ class Evolution(fulmen.Searcher):
             explore=explore,
             crossover=crossover,
             surrogate=surrogate,
+            samples=samples,
             deduplicate=deduplicate,
         )
         self.algorithm = SteadyState(
