@@ -162,6 +162,21 @@ def check_word(gene: Gene, name: str, words: Sequence[str]) -> None:
         )
 
 
+def check_gene(gene: type[Gene]) -> None:
+    """Refuse a class that cannot be drawn from its own ranges.
+
+    Raises:
+        GeneError: names the class and the option.
+    """
+    for name in gene.ranges:
+        if name not in _options_of(gene):
+            known = ", ".join(_options_of(gene)) or "none"
+            raise GeneError(
+                f"gene {gene.__name__}: its ranges name {name!r}; expected of its options: {known}"
+            )
+    check_limits(gene, gene.ranges)
+
+
 def check_limits(gene: type[Gene], limits: Ranges) -> None:
     """Refuse limits of options that the gene has not, or that it cannot be built with.
 

@@ -79,13 +79,12 @@ class Evolution(fulmen.Searcher):
         canonical: Callable[[dict[str, Any]], str] | None = None,
         samples: int = 16,
     ) -> None:
-        if not 1 <= samples <= ENSEMBLE:
-            raise ConfigError(
-                f"searcher: samples is {samples}; expected a number from 1 to {ENSEMBLE}: change it."
-            )
-        for name, count, least in (("seed", seed, 0), ("initial", initial, 1), ("population", population, 2)):
-            if count < least:
-                raise ConfigError(f"searcher: {name} is {count}; expected {least} or more: change it.")
+        _check_whole("seed", seed, 0)
+        _check_whole("initial", initial, 1)
+        _check_whole("population", population, 2)
+        _check_whole("samples", samples, 1)
+        if samples > ENSEMBLE:
+            raise ConfigError(f"searcher: samples is {samples}; expected at most {ENSEMBLE}: change it.")
         for name, share in (("explore", explore), ("crossover", crossover)):
             if not 0 <= share <= 1:
                 raise ConfigError(f"searcher: {name} is {share}; expected a share from 0 to 1: change it.")
@@ -186,6 +185,7 @@ class Random(fulmen.Searcher):
         structures: dict[str, Structure] | None = None,
         canonical: Callable[[dict[str, Any]], str] | None = None,
     ) -> None:
+        _check_whole("seed", seed, 0)
         self.space = _space(space, structures, canonical)
         self.seed = seed
         self.deduplicate = deduplicate
@@ -238,6 +238,13 @@ class Random(fulmen.Searcher):
                 self.space.key(self.space.sample(keyed(self.seed, "random", number)))
                 for number in range(self.drawn)
             }
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or value < least:
+        raise ConfigError(
+            f"searcher: {name} is {value!r}; expected a whole number, {least} or more: change it."
+        )
 
 
 def _space(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fulmen_evolution.domains import KNOTS, SpaceError, canonical
-from fulmen_evolution.genes import Gene, GeneError, Ranges, Shape, check_limits
+from fulmen_evolution.genes import Gene, GeneError, Ranges, Shape, check_gene, check_limits
 from fulmen_evolution.genome import cost_of, genes_from, runs_on_meta, shapes_of
 
 Value = list[dict[str, Any]]
@@ -60,7 +60,15 @@ class Structure:
     ) -> None:
         if not genes:
             raise SpaceError("genes: there is none; expected one or more")
+        for gene in genes:
+            if not isinstance(gene, Gene):
+                raise SpaceError(f"genes: {gene!r} is no gene; expected objects of classes of Gene")
         self.classes = list(dict.fromkeys(type(gene) for gene in genes))
+        for cls in self.classes:
+            try:
+                check_gene(cls)
+            except ValueError as error:
+                raise SpaceError(f"genes: {error}") from error
         if len(input_shape) != 3 or min(input_shape) < 1:
             raise SpaceError(
                 f"input_shape is {input_shape}; expected channels, height and width, 1 or more each"
@@ -208,7 +216,9 @@ class Structure:
                 raise SpaceError(f"limits: {error}") from error
         return {named[name]: ranges for name, ranges in limits.items()}
 
-    def _given(self, number: int, genes: list[Gene]) -> Value:
+    def _given(self, number: int, genes: Any) -> Value:
+        if not isinstance(genes, list) or not all(isinstance(gene, Gene) for gene in genes):
+            raise SpaceError(f"begin_with: network {number} is {genes!r}; expected a list of genes")
         value = [gene.plain() for gene in genes]
         try:
             self.check(value)

@@ -43,6 +43,10 @@ def refused(run_fulmen, tmp_path):
         ({"input_shape": [3, 8, 8]}, ".init_args.input_shape is (3, 8, 8); the network has in_channels 1"),
         ({"input_shape": [1, 64, 64]}, ".init_args.input_shape is (1, 64, 64); the network has image_size"),
         ({"begin_with": [[{"class_path": "convolution"}]]}, ".init_args.begin_with: network 1 is none that"),
+        (
+            {"begin_with": ["dropout"]},
+            ".init_args.begin_with: expected list or null, got 'dropout' in ['dropout'].",
+        ),
         ({"begin_with": [["dropuot"]]}, ".init_args.begin_with: no gene is called 'dropuot'; did you mean"),
         ({"limits": {"Convolution": {"channels": [-1]}}}, ".init_args.limits: gene Convolution: channels"),
     ],
@@ -57,7 +61,7 @@ def test_a_structure(refused, structure, said):
 @pytest.mark.parametrize(
     ("searcher", "said"),
     [
-        ({"initial": 0}, "bad.yaml: searcher.init_args.initial is 0; expected 1 or more"),
+        ({"initial": 0}, "bad.yaml: searcher.init_args.initial is 0; expected a whole number, 1"),
         ({"space": {"x.lr": {"log": [3, 1]}}}, "bad.yaml: searcher.init_args.space: x.lr: the range [3, 1]"),
         ({"combine": "weighted", "weights": {"f": 1}}, "bad.yaml: searcher.init_args.weights: f: 1.0"),
     ],

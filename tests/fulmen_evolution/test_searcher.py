@@ -345,6 +345,28 @@ def test_bad_arguments_are_refused_in_one_line(arguments, told):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"seed": "x"}, "seed is 'x'; expected a whole number, 0 or more: change it"),
+        ({"initial": 1.5}, "initial is 1.5; expected a whole number, 1 or more"),
+        ({"population": 1}, "population is 1; expected a whole number, 2 or more"),
+        ({"samples": 0}, "samples is 0; expected a whole number, 1 or more"),
+        ({"samples": 65}, "samples is 65; expected at most 64"),
+        ({"explore": 1.5}, "explore is 1.5; expected a share from 0 to 1"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line(options, told):
+    with pytest.raises(fulmen.UserError, match=told) as refused:
+        Evolution(SPACE, GOALS, **options)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_seed_of_random_is_a_whole_number():
+    with pytest.raises(fulmen.UserError, match="seed is 'x'; expected a whole number, 0 or more"):
+        Random(SPACE, seed="x")
+
+
 def test_a_canonical_name_that_is_no_text_is_refused():
     with pytest.raises(fulmen.UserError, match=r"canonical returned 8 for .*; expected a text"):
         Evolution({"width": [8]}, GOALS, canonical=lambda overlay: overlay["width"])

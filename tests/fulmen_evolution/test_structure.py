@@ -26,6 +26,18 @@ GENES = [Convolution, SeparableConvolution, Pooling, Normalisation, Dropout, Act
 SHAPE = (3, 32, 20)
 
 
+class Misnamed(Dropout):
+    """Its ranges name an option that its constructor has not."""
+
+    ranges = {"widht": (1, 2)}
+
+
+class OutOfRange(Dropout):
+    """Its ranges hold what its constructor refuses."""
+
+    ranges = {"rate": (0.5, 2.0)}
+
+
 def structure(**options):
     return Structure(
         **{"genes": [gene() for gene in GENES], "input_shape": SHAPE, "depth": (2, 9), **options}
@@ -200,6 +212,17 @@ def test_the_network_learns_and_exports():
             "begin_with: network 1 is none that this structure allows: 2 to 9",
         ),
         ({"begin_with": [[Convolution()] * 3] * 2}, "begin_with: a network stands there twice"),
+        ({"begin_with": ["convolution"]}, "begin_with: network 1 is 'convolution'; expected a list of genes"),
+        (
+            {"begin_with": [[Convolution()] * 3, ["pooling"]]},
+            "begin_with: network 2 is .*; expected a list of",
+        ),
+        ({"genes": [Convolution]}, "genes: <class .*> is no gene; expected objects"),
+        (
+            {"genes": [Misnamed()]},
+            "genes: gene Misnamed: its ranges name 'widht'; expected of its options: rate",
+        ),
+        ({"genes": [Dropout(), OutOfRange()]}, "genes: gene OutOfRange: rate is 2.0; expected 0 to"),
     ],
 )
 def test_bad_structures_are_refused(options, told):

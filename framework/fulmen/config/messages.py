@@ -32,6 +32,7 @@ _NO_FUNCTION = re.compile(r"expects a function or a callable class: ([^\n]+)")
 _ABSTRACT = re.compile(r"Expected an instantiatable class, but .*is abstract")
 _GIVEN = re.compile(r"\n\s*Given value: (?:NestedArg\(key='[^']*', val=(.*)\)|(.*))\Z", re.DOTALL)
 _GOT = re.compile(r"\. Got value: (.*)\Z", re.DOTALL)
+_GOT_INSIDE = re.compile(r"\. Got value: ([^\n]+)\n")
 
 
 def shorten(message: str, parser: Any, log: ParseLog) -> str:
@@ -145,6 +146,8 @@ def _wrong_value(message: str) -> str | None:
         return None
     value = _given(message)
     got = f", got {value!r:.60}" if value else ""
+    if value and (inside := _GOT_INSIDE.search(message)) and inside[1] != value:
+        got = f", got {inside[1]!r:.60} in {value:.60}"
     return f"expected {' or '.join(dict.fromkeys(expected))}{got}{cause}."
 
 

@@ -17,6 +17,7 @@ from fulmen.search.objectives import volume
 from fulmen.search.progress import Standing
 from fulmen.searching import Objective
 from fulmen.study import Told
+from fulmen.study.columns import of_one_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ def front_table(
         }
         rows.append(row)
     columns = ["place", "candidate", *(o.name for o in objectives), "parents"]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+    return of_one_type(pd.DataFrame(rows)) if rows else pd.DataFrame(columns=columns)
 
 
 def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> pd.DataFrame:
@@ -71,7 +72,7 @@ def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> p
         }
         for one in told
     ]
-    return pd.DataFrame(rows)
+    return of_one_type(pd.DataFrame(rows))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from fulmen.artifacts import write_artifact
 from fulmen.errors import UserError
 from fulmen.searching import Objective
+from fulmen.study.columns import of_one_type
 from fulmen.study.store import Told
 
 
@@ -66,10 +67,7 @@ def _parquet(told: Sequence[Told], objectives: Sequence[Objective], path: Path, 
 
     if importlib.util.find_spec("pyarrow") is None:
         raise UserError(f"{path}: Parquet needs the extra 'parquet': pip install 'fulmen[parquet]'")
-    frame = pd.DataFrame(rows_of(told, objectives))
-    for column in frame.columns:
-        if frame[column].map(type).nunique() > 1 and frame[column].dtype == object:
-            frame[column] = frame[column].astype("string")  # Parquet has one type a column
+    frame = of_one_type(pd.DataFrame(rows_of(told, objectives)))
     write_artifact(path, lambda file: frame.to_parquet(file, index=False))
 
 

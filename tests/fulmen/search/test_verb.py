@@ -244,6 +244,26 @@ def test_candidates_that_fail_are_recorded_and_the_search_goes_on(run_fulmen, wr
     assert (table.loc[table["status"] == "crash", "data.init_args.batch_size"] == -3).all()
 
 
+def test_a_key_may_take_numbers_and_words(run_fulmen, write_config, tmp_path):
+    space = {"model.init_args.lr": [0.01, "fast"], "trainer.precision": ["32-true", 32]}
+    name = write_config(
+        searcher={"class_path": "climber", "init_args": {"space": space, "seed": 3}},
+        budget={"evaluations": 5},
+    )
+
+    ran = search(run_fulmen, name)
+
+    assert ran.status == 0, ran.stderr
+    table = Report.load("out").tables["candidates"]
+    rates = table["model.init_args.lr"]
+    assert set(rates) == {"0.01", "fast"}
+    assert (table.loc[table["status"] == "ok", "model.init_args.lr"] == "0.01").all()
+    assert run_fulmen("studies", "export", "out", "all.parquet").status == 0
+    pd.testing.assert_series_equal(
+        pd.read_parquet("all.parquet")["model.init_args.lr"], rates, check_dtype=False
+    )
+
+
 def test_a_hopeless_candidate_is_stopped_early(run_fulmen, write_config):
     name = write_config(
         fidelity={"epochs": 2, "abort_metric": "val_acc", "abort_below": 1.1}, budget={"evaluations": 2}
