@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -79,10 +80,9 @@ class Evolution(fulmen.Searcher):
         canonical: Callable[[dict[str, Any]], str] | None = None,
         samples: int = 16,
     ) -> None:
-        _check_whole("seed", seed, 0)
-        _check_whole("initial", initial, 1)
-        _check_whole("population", population, 2)
-        _check_whole("samples", samples, 1)
+        seed = _whole("seed", seed, 0)
+        initial, population = _whole("initial", initial, 1), _whole("population", population, 2)
+        samples = _whole("samples", samples, 1)
         if samples > ENSEMBLE:
             raise ConfigError(f"searcher: samples is {samples}; expected at most {ENSEMBLE}: change it.")
         for name, share in (("explore", explore), ("crossover", crossover)):
@@ -185,7 +185,7 @@ class Random(fulmen.Searcher):
         structures: dict[str, Structure] | None = None,
         canonical: Callable[[dict[str, Any]], str] | None = None,
     ) -> None:
-        _check_whole("seed", seed, 0)
+        seed = _whole("seed", seed, 0)
         self.space = _space(space, structures, canonical)
         self.seed = seed
         self.deduplicate = deduplicate
@@ -240,11 +240,13 @@ class Random(fulmen.Searcher):
             }
 
 
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or value < least:
+def _whole(name: str, value: Any, least: int) -> int:
+    """Return a whole number as plain data, of which a state consists; numpy's are taken, too."""
+    if not isinstance(value, numbers.Integral) or value < least:
         raise ConfigError(
             f"searcher: {name} is {value!r}; expected a whole number, {least} or more: change it."
         )
+    return int(value)
 
 
 def _space(

@@ -362,6 +362,12 @@ def test_bad_options_are_refused_in_one_line(options, told):
     assert "\n" not in str(refused.value)
 
 
+def test_whole_numbers_of_numpys_will_do():
+    states = [Evolution(SPACE, GOALS, seed=seed).state_dict() for seed in (np.int64(3), 3)]
+
+    assert json.dumps(states[0]) == json.dumps(states[1])
+
+
 def test_the_seed_of_random_is_a_whole_number():
     with pytest.raises(fulmen.UserError, match="seed is 'x'; expected a whole number, 0 or more"):
         Random(SPACE, seed="x")
