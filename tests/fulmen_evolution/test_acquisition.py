@@ -41,6 +41,17 @@ def test_a_draw_beyond_a_limit_sees_no_gain():
     assert chosen([[[0.5, 0.0]], [[0.3, 0.9]]], front=[[0.1, 0.1]], limits=limits) == 1
 
 
+def test_what_lies_beyond_a_limit_takes_nothing_from_what_does_not():
+    """As one in flight may that is expected to be of no use."""
+    limits = np.array([0.3, np.inf])
+    points = [[[0.2, 0.8]], [[0.25, 0.5]]]
+
+    assert chosen(points, front=[[0.29, 0.85]], limits=limits) == 1
+    assert chosen(points, front=[[0.29, 0.85], [0.31, 0.0]], limits=limits) == 1
+    free = np.array([False, True])
+    assert chosen(points, front=[[0.31, 0.0]], limits=limits, free=free) == 1
+
+
 def test_a_bounded_cost_is_not_made_smaller_than_its_limit():
     limits, free = np.array([0.3, np.inf]), np.array([False, True])
     points = [[[0.0, 0.4]], [[0.3, 0.39]], [[0.301, 0.0]]]

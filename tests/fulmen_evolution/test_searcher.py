@@ -12,7 +12,7 @@ import pytest
 
 import fulmen
 import fulmen_evolution
-from fulmen_evolution import Evolution, Random
+from fulmen_evolution import Evolution, Random, evolution
 from fulmen_evolution.evolution import CROWD
 from fulmen_evolution.genome import genes_from
 from fulmen_evolution.pareto import non_dominated
@@ -233,6 +233,27 @@ def test_what_is_no_result_is_refused_and_may_be_told_again(told, line):
 def test_an_evaluation_has_a_status_that_there_is():
     with pytest.raises(fulmen.UserError, match="status is 'good'; expected one of ok, invalid, nan,"):
         fulmen.Evaluation({"accuracy": 0.9}, status="good")
+
+
+def test_candidates_in_flight_count_with_what_is_expected_of_them(monkeypatch):
+    """Told what is expected of them, they would change the front no less: so many points stand in it."""
+    fronts = []
+    choose = evolution.most_promising
+    monkeypatch.setattr(
+        evolution,
+        "most_promising",
+        lambda points, front, *rest: fronts.append(front) or choose(points, front, *rest),
+    )
+    search = Evolution(MIXED, GOALS, seed=3, explore=0.0)
+    drive(search, 40, mixed)
+    archive = len(search.algorithm.archive)
+    fronts.clear()
+    for _ in range(5):
+        search.ask()
+
+    assert [len(front) - archive for front in fronts] == [0, 1, 2, 3, 4]
+    assert all(np.isfinite(front).all() for front in fronts)
+    assert search.algorithm._model._seed == 3
 
 
 def test_the_surrogate_learns_where_candidates_fail():

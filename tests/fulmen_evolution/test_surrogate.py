@@ -32,15 +32,16 @@ def posterior(model, targets):
     return inverse @ phi.T @ targets[:, 0], strength * tau2 * inverse
 
 
-@pytest.mark.parametrize("later", [0, 7])
+@pytest.mark.parametrize("later", [0, 5])  # fewer than make the ensemble be drawn anew
 def test_draws_have_the_posteriors_mean_and_covariance(later, monkeypatch):
     """Also after rows that came to an ensemble drawn before, one by one."""
     monkeypatch.setattr(surrogate, "ENSEMBLE", 6000)
-    model, targets = made(30 - later)
-    model.draw(targets, 1, np.random.default_rng(1))
+    model, first = made(30 - later)
+    model.draw(first, 1, np.random.default_rng(1))
     other, targets = made(30)
     for number in range(30 - later, 30):
         model.add(other.rows.row(number))
+    assert model.state()["chosen_at"] == 30 - later
     draws = model.draw(targets, 6000, np.random.default_rng(1))[:, :, 0].T
     mean, covariance = posterior(model, targets)
 
@@ -69,6 +70,18 @@ def test_objectives_with_strengths_of_their_own_are_drawn_apart():
         assert (np.abs(draws[:, :, number].mean(1) - mean) < 5 * spread / 8).all()
     deviations = draws - draws.mean(1, keepdims=True)
     assert abs(np.corrcoef(deviations[:, :, 0].ravel(), deviations[:, :, 1].ravel())[0, 1]) < 0.1
+
+
+def test_draws_are_of_the_generator_and_ensembles_of_the_seed():
+    model, targets = made(20)
+    one, same, other = (model.draw(targets, 4, np.random.default_rng(seed)) for seed in (0, 0, 1))
+
+    assert (one == same).all()
+    assert (one != other).any()
+    anew = LinearSurrogate(model.rows.size, 1, seed=1)
+    for number in range(20):
+        anew.add(model.rows.row(number))
+    assert (anew.draw(targets, 4, np.random.default_rng(0)) != one).any()
 
 
 def test_rank_one_steps_keep_the_inverse():
