@@ -49,7 +49,8 @@ def test_what_lies_beyond_a_limit_takes_nothing_from_what_does_not():
     assert chosen(points, front=[[0.29, 0.85]], limits=limits) == 1
     assert chosen(points, front=[[0.29, 0.85], [0.31, 0.0]], limits=limits) == 1
     free = np.array([False, True])
-    assert chosen(points, front=[[0.31, 0.0]], limits=limits, free=free) == 1
+    points = [[[0.2, 0.4], [0.2, 0.9]], [[0.2, 0.6], [0.2, 0.6]]]  # gains .25 and .1, sums 1.3 and 1.2
+    assert chosen(points, front=[[0.2, 0.65], [0.31, 0.0]], limits=limits, free=free) == 0
 
 
 def test_a_bounded_cost_is_not_made_smaller_than_its_limit():

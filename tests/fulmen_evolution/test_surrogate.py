@@ -32,22 +32,27 @@ def posterior(model, targets):
     return inverse @ phi.T @ targets[:, 0], strength * tau2 * inverse
 
 
-@pytest.mark.parametrize("later", [0, 5])  # fewer than make the ensemble be drawn anew
-def test_draws_have_the_posteriors_mean_and_covariance(later, monkeypatch):
+@pytest.mark.parametrize("strength", [0.08, 8.0])
+@pytest.mark.parametrize("later", [0, 6])  # fewer than make the ensemble be drawn anew
+def test_draws_have_the_posteriors_mean_and_covariance(strength, later, monkeypatch):
     """Also after rows that came to an ensemble drawn before, one by one."""
     monkeypatch.setattr(surrogate, "ENSEMBLE", 6000)
+    monkeypatch.setattr(surrogate, "LAMBDAS", (strength, strength))
     model, first = made(30 - later)
     model.draw(first, 1, np.random.default_rng(1))
     other, targets = made(30)
     for number in range(30 - later, 30):
         model.add(other.rows.row(number))
-    assert model.state()["chosen_at"] == 30 - later
     draws = model.draw(targets, 6000, np.random.default_rng(1))[:, :, 0].T
     mean, covariance = posterior(model, targets)
 
+    assert model.state()["chosen_at"] == 30 - later
     spread = np.sqrt(np.diag(covariance))
     assert (np.abs(draws.mean(0) - mean) < 5 * spread / np.sqrt(6000)).all()
     np.testing.assert_allclose(np.cov(draws.T), covariance, atol=0.08 * covariance.max())
+    # Along the rows, where they are most certain, to some per cent.
+    phi = model.rows.dense()
+    np.testing.assert_allclose((draws @ phi.T).std(0), np.sqrt(np.diag(phi @ covariance @ phi.T)), rtol=0.05)
 
 
 def test_objectives_with_strengths_of_their_own_are_drawn_apart():
