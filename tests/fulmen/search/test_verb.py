@@ -228,7 +228,8 @@ def test_a_dry_run_says_what_it_would_cost_and_keeps_nothing(run_fulmen, write_c
 
 
 def test_candidates_that_fail_are_recorded_and_the_search_goes_on(run_fulmen, write_config):
-    space = {"model.init_args.lr": [0.01, 1e30], "data.init_args.batch_size": [8, -3]}
+    """Among them some of a key that takes numbers and words: a table has one type a column."""
+    space = {"model.init_args.lr": [0.01, 1e30], "data.init_args.batch_size": [8, -3, "all"]}
     name = write_config(
         searcher={"class_path": "climber", "init_args": {"space": space, "seed": 3}},
         budget={"evaluations": 10},
@@ -239,29 +240,14 @@ def test_candidates_that_fail_are_recorded_and_the_search_goes_on(run_fulmen, wr
 
     assert ran.status == 0, ran.stderr
     table = Report.load("out").tables["candidates"]
-    assert set(table["status"]) == {"ok", "nan", "crash"}
+    assert set(table["status"]) == {"ok", "nan", "crash", "invalid"}
     assert table.loc[table["status"] == "nan", "failure"].str.startswith("the loss is nan").all()
-    assert (table.loc[table["status"] == "crash", "data.init_args.batch_size"] == -3).all()
-
-
-def test_a_key_may_take_numbers_and_words(run_fulmen, write_config, tmp_path):
-    space = {"model.init_args.lr": [0.01, "fast"], "trainer.precision": ["32-true", 32]}
-    name = write_config(
-        searcher={"class_path": "climber", "init_args": {"space": space, "seed": 3}},
-        budget={"evaluations": 5},
-    )
-
-    ran = search(run_fulmen, name)
-
-    assert ran.status == 0, ran.stderr
-    table = Report.load("out").tables["candidates"]
-    rates = table["model.init_args.lr"]
-    assert set(rates) == {"0.01", "fast"}
-    assert (table.loc[table["status"] == "ok", "model.init_args.lr"] == "0.01").all()
+    sizes = table["data.init_args.batch_size"]
+    assert (sizes[table["status"] == "crash"] == "-3").all()
+    assert (sizes[table["status"] == "invalid"] == "all").all()
     assert run_fulmen("studies", "export", "out", "all.parquet").status == 0
-    pd.testing.assert_series_equal(
-        pd.read_parquet("all.parquet")["model.init_args.lr"], rates, check_dtype=False
-    )
+    exported = pd.read_parquet("all.parquet")["data.init_args.batch_size"]
+    pd.testing.assert_series_equal(exported, sizes, check_dtype=False)
 
 
 def test_a_hopeless_candidate_is_stopped_early(run_fulmen, write_config):
