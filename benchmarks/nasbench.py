@@ -220,6 +220,22 @@ def measure(method: str, table: Table, seed: int, most: int) -> dict[str, Any]:
     return {"evaluations": len(seen), "cpu_seconds": round(seconds, 3), "ratios": ratios}
 
 
+def _versus(ours: Mapping[int, Any], runs: Mapping[int, Any]) -> str:
+    """Say how often ours is ahead at 200 evaluations, and by how much: mean and its standard error."""
+    ahead = np.array([ours[s]["ratios"]["200"] - runs[s]["ratios"]["200"] for s in runs if s in ours])
+    if len(ahead) < LEAST_SEEDS:
+        return ""
+    error = ahead.std(ddof=1) / np.sqrt(len(ahead))
+    return f"{(ahead > 0).sum():2}/{len(ahead)} {ahead.mean():+.3f} ± {error:.3f}"
+
+
+def _errors(runs: Mapping[int, Any]) -> str:
+    """Return the standard errors of the means, for the points that all runs have."""
+    points = [p for p in map(str, POINTS) if all(p in row["ratios"] for row in runs.values())]
+    ratios = np.array([[row["ratios"][p] for p in points] for row in runs.values()])
+    return "   ".join(f"{error:.3f}" for error in ratios.std(0, ddof=1) / np.sqrt(len(ratios)))
+
+
 def show(rows: Mapping[str, Mapping[str, Any]], out: Path) -> None:
     """Print the table, with wins per seed, and draw the plot beside the rows."""
     found: dict[tuple[str, str], dict[int, Any]] = {}
@@ -229,7 +245,9 @@ def show(rows: Mapping[str, Mapping[str, Any]], out: Path) -> None:
     figure, axes = new_figure(2, len(TITLES) // 2, size=(14.0, 9.0), sharey=True)
     for axis, (data, title) in zip(axes.flat, TITLES.items(), strict=True):
         ours = found.get((data, "fulmen"), {})
-        print(f"\n{title}: mean HV / HV*; wins of fulmen per seed at 200; CPU ms an evaluation")
+        print(
+            f"\n{title}: mean HV / HV*; fulmen at 200, seed by seed: wins, difference; CPU ms an evaluation"
+        )
         for method in METHODS:
             runs = found.get((data, method), {})
             if not runs:
@@ -240,13 +258,13 @@ def show(rows: Mapping[str, Mapping[str, Any]], out: Path) -> None:
                 bar = BARS[data].get(point) if method == "fulmen" else None
                 mark = "" if bar is None or not ratios else ("+" if np.mean(ratios) >= bar else "-")
                 cells.append(f"{np.mean(ratios):.3f}{mark:1}" if ratios else "      ")
-            both = [seed for seed in runs if seed in ours]
-            wins = sum(ours[seed]["ratios"]["200"] > runs[seed]["ratios"]["200"] for seed in both)
             spent = sum(row["cpu_seconds"] for row in runs.values()) / sum(
                 row["evaluations"] for row in runs.values()
             )
-            versus = "" if method == "fulmen" else f"{wins:2}/{len(both)}"
-            print(f"  {method:36}{len(runs):3} seeds  {'  '.join(cells)}  {versus:6} {1e3 * spent:8.2f}")
+            versus = "" if method == "fulmen" else _versus(ours, runs)
+            print(f"  {method:36}{len(runs):3} seeds  {'  '.join(cells)}  {versus:22} {1e3 * spent:8.2f}")
+            if method == "fulmen" and len(runs) > 1:
+                print(f"{'standard errors':>47}  {_errors(runs)}")
             if "," not in method and len(runs) >= LEAST_SEEDS:
                 points = [p for p in POINTS if all(str(p) in row["ratios"] for row in runs.values())]
                 means = [np.mean([row["ratios"][str(p)] for row in runs.values()]) for p in points]
