@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
 
@@ -22,25 +24,31 @@ def kill_a_worker(search: psutil.Process, since: float) -> str:
         since: When it began, seconds since the epoch: studies that are older are others'.
 
     Returns:
-        What happened, for people; empty if the search ended before.
+        What happened, for people.
     """
-    while search.is_running() and search.status() != psutil.STATUS_ZOMBIE:
+    while _runs(search):
         time.sleep(0.1)
-        told = _results(since)
-        workers = [worker for child in search.children() for worker in child.children()]
-        if told >= RESULTS and workers:
-            workers[-1].kill()
-            return f"kill -9 {workers[-1].pid}: one of its two workers, after {told} results"
-    return ""
+        if (told := _results(since)) < RESULTS:
+            continue
+        with contextlib.suppress(psutil.NoSuchProcess):  # processes come and go while one looks
+            workers = [worker for child in search.children() for worker in child.children()]
+            if workers:
+                workers[-1].kill()
+                return f"kill -9 {workers[-1].pid}: one of its two workers, after {told} results"
+    return "no worker was killed: the search ended before"
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _results(since: float) -> int:
     for path in RUNS.glob("search*/study.sqlite"):
-        if path.stat().st_mtime < since:
-            continue
-        try:
-            with Study.read(path.parent) as study:
-                return len(study.told())
-        except (UserError, OSError):
-            return 0  # it is only being made
+        with contextlib.suppress(UserError, OSError, sqlite3.Error):  # it is only being made
+            if path.stat().st_mtime >= since:
+                with Study.read(path.parent) as study:
+                    return len(study.told())
     return 0

@@ -150,7 +150,7 @@ def _play(act: Act) -> tuple[int, str]:
         sys.stdout.write(f"  {act.yaml}\n")
     sys.stdout.write(f"$ fulmen {' '.join(act.arguments)}\n")
     sys.stdout.flush()
-    start = time.monotonic()
+    since, start = time.time(), time.monotonic()
     # On networks this small, a second thread costs more than it gains when the machine is busy.
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
     command = [sys.executable, "-m", "fulmen", *act.arguments]
@@ -159,13 +159,17 @@ def _play(act: Act) -> tuple[int, str]:
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
+        accident = None
         if act.accident is not None:
-            arguments = act.accident, psutil.Process(process.pid)
-            threading.Thread(target=_let_happen, args=arguments, daemon=True).start()
+            arguments = act.accident, psutil.Process(process.pid), since
+            accident = threading.Thread(target=_let_happen, args=arguments, daemon=True)
+            accident.start()
         for line in process.stdout:
             printed.append(line)
             sys.stdout.write(line)
             sys.stdout.flush()
+    if accident is not None:
+        accident.join(5)
     if process.returncode:
         return process.returncode, ""
     seconds = time.monotonic() - start
@@ -176,10 +180,11 @@ def _play(act: Act) -> tuple[int, str]:
     return 0, verdict
 
 
-def _let_happen(accident: Callable[[psutil.Process, float], str], process: psutil.Process) -> None:
-    if said := accident(process, process.create_time()):
-        sys.stdout.write(f"** {said}\n")
-        sys.stdout.flush()
+def _let_happen(
+    accident: Callable[[psutil.Process, float], str], process: psutil.Process, since: float
+) -> None:
+    sys.stdout.write(f"** {accident(process, since)}\n")
+    sys.stdout.flush()
 
 
 def _load_state() -> dict[str, str]:
