@@ -165,43 +165,26 @@ class Scratch:
         assert done.returncode == 0, f"{words}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
-    def new_plugin(self, name: str, *options: str) -> dict[str, object]:
-        """Write and install a plugin; return what ``fulmen plugins`` says of it."""
-        self.fulmen("new-plugin", name, *options)
-        self.install(self.folder / f"fulmen-{name}")
-        records = json.loads(self.fulmen("plugins", "--json"))
-        return next(record for record in records if record["name"] == name)
-
 
 @pytest.mark.process
-def test_a_new_plugin_installs_passes_its_tests_and_is_used(tmp_path):
+def test_new_plugins_of_every_kind_install_pass_their_tests_and_are_used(tmp_path):
+    """All in one environment; the tests of a callback's are run by docs/testing-plugins.md."""
     scratch = Scratch(tmp_path)
-    record = scratch.new_plugin("demo")
-    tested = scratch.run(scratch.python, "-m", "pytest", "-q", "fulmen-demo")
-    trained = scratch.fulmen("fit", "--config", "fulmen-demo/example.yaml")
+    for kind in EXAMPLES:
+        scratch.fulmen("new-plugin", f"my{kind}", "--kind", kind)
+    scratch.install(*(tmp_path / f"fulmen-my{kind}" for kind in EXAMPLES))
+    records = {record["name"]: record for record in json.loads(scratch.fulmen("plugins", "--json"))}
+    folders = [f"fulmen-my{kind}" for kind in EXAMPLES if kind != "callback"]
+    tested = scratch.run(
+        scratch.python, "-m", "pytest", "-q", "--import-mode=importlib", *folders, "--rootdir", tmp_path
+    )
+    scratch.fulmen("fit", "--config", "fulmen-mycallback/example.yaml")
 
-    assert (record["state"], record["distribution"], record["version"]) == ("ok", "fulmen-demo", "0.1.0")
+    assert {records[f"my{kind}"]["state"] for kind in EXAMPLES} == {"ok"}
+    record = records["mycallback"]
+    assert (record["distribution"], record["version"]) == ("fulmen-mycallback", "0.1.0")
     assert [component["name"] for component in record["components"]] == ["gradient_norm"]
     assert Path(record["file"]).is_relative_to(tmp_path / "venv")
     assert re.search(r"\d\d passed", tested)
     assert "failed" not in tested
-    assert trained is not None
-    assert list(tmp_path.glob("runs/demo/version_0/events*"))
-
-
-@pytest.mark.process
-def test_new_plugins_of_the_other_kinds_install_and_pass_their_tests(tmp_path):
-    scratch = Scratch(tmp_path)
-    kinds = [kind for kind in EXAMPLES if kind != "callback"]
-    for kind in kinds:
-        scratch.fulmen("new-plugin", f"my{kind}", "--kind", kind)
-    scratch.install(*(tmp_path / f"fulmen-my{kind}" for kind in kinds))
-    states = {record["name"]: record["state"] for record in json.loads(scratch.fulmen("plugins", "--json"))}
-    folders = [f"fulmen-my{kind}" for kind in kinds]
-    tested = scratch.run(
-        scratch.python, "-m", "pytest", "-q", "--import-mode=importlib", *folders, "--rootdir", tmp_path
-    )
-
-    assert {states[f"my{kind}"] for kind in kinds} == {"ok"}
-    assert re.search(r"\d\d passed", tested)
-    assert "failed" not in tested
+    assert list(tmp_path.glob("runs/mycallback/version_0/events*"))

@@ -39,9 +39,9 @@ STARTS = {
 @pytest.mark.parametrize(
     "start",
     [
-        "its name",
         "torchrun -m",
-        pytest.param("python -m", marks=pytest.mark.long),
+        pytest.param("its name", marks=pytest.mark.long),  # as in the first command of split_parallel's page
+        pytest.param("python -m", marks=pytest.mark.long),  # as in the tests of split_parallel's configs
         pytest.param("torchrun its file", marks=pytest.mark.long),
         pytest.param("torchrun --no-python", marks=pytest.mark.long),
     ],

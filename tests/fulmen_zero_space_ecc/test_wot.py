@@ -302,8 +302,15 @@ def two_layers():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
 
 
-@pytest.mark.parametrize("in_place", [False, True], ids=["torch.compile", "Module.compile"])
-@pytest.mark.parametrize("make", [ToyNet, two_layers])
+@pytest.mark.parametrize(
+    ("make", "in_place"),
+    [
+        pytest.param(ToyNet, False, id="ToyNet-torch.compile"),
+        pytest.param(two_layers, True, id="two_layers-Module.compile"),
+        pytest.param(ToyNet, True, marks=pytest.mark.long, id="ToyNet-Module.compile"),
+        pytest.param(two_layers, False, marks=pytest.mark.long, id="two_layers-torch.compile"),
+    ],
+)
 def test_a_compiled_network_is_quantised_and_held(make, in_place):
     network = make()
     eager = ToyClassifier(copy.deepcopy(network))
