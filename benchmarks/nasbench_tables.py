@@ -135,7 +135,7 @@ TITLES |= {name: f"NAS-Bench-Graph, {name}" for name in ("arxiv", "cora", "prote
 
 
 def pair_features(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return a constant, each choice and each pair of choices, of cells of shape (n, keys): shape (n, entries)."""
+    """Return a constant, each choice and each pair of choices, of cells (n, keys): shape (n, entries)."""
     known = [
         cells[:, place] == choice for place in range(cells.shape[1]) for choice in np.unique(cells[:, place])
     ]
