@@ -6,9 +6,10 @@ domains.py, space.py     what the keys of a config may be set to
 goals.py                 what is wanted of a candidate, as costs
 pareto.py                non-dominated points, ranks, crowding, hypervolume
 lattice.py               many genotypes of choices at once
-features.py, told_costs.py, surrogate.py   a linear model of values and pairs of values, and draws from it
-selection.py, neighbours.py   where children come from, without the surrogate and with it
-individual.py, settings.py, randomness.py, evolution.py   the asynchronous steady state
+features.py, told_costs.py, surrogate.py, failures.py   a linear model of values and pairs of values, and
+                         draws from it
+selection.py, neighbours.py, acquisition.py   where children come from, without the surrogate and with it
+individual.py, archive.py, settings.py, randomness.py, evolution.py   the asynchronous steady state
 
 genes.py, activations.py, convolutions.py, layers.py, blocks.py   layers as plain data that build, mutate,
                          repair and cost themselves

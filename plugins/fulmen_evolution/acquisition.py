@@ -31,6 +31,8 @@ def most_promising(
     reference = np.minimum(limits[free], 1.0)
     front = front[(front <= limits).all(1)][:, free]
     front = front[non_dominated(front)]
+    if np.isfinite(limits).any() and len(front) and not (front < reference).all(1).any():
+        reference = np.maximum(reference, front.max(0))  # what is within the limits costs more than usual
     wanted = points[:, :, free]
     excess = np.maximum(points - limits, 0.0).sum(2)
     gains = improvements(wanted.reshape(-1, len(reference)), front, reference, generator)

@@ -12,7 +12,7 @@ individuals, each ask takes one of three ways:
   perhaps, mutation.
 
 No individual is asked for twice: equal genotypes have equal keys. Failures are kept with their status, are
-never parents and never in the front; to the surrogate they are as bad as the worst.
+never parents and never in the front; a surrogate of their own says who is likely to fail (`failures.py`).
 
 Sources: Young et al., "Evolving deep networks using HPC", MLHPC 2017 (asynchronous steady state, failures
 kept); Deb et al. (2002) for the tournament; Ginsbourger, Le Riche and Carraro, "Kriging is well-suited to
@@ -23,12 +23,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fulmen_evolution.acquisition import most_promising
+from fulmen_evolution.archive import Archive
+from fulmen_evolution.failures import LIMIT, Failures
 from fulmen_evolution.features import PairFeatures, Sparse, SparseRows
 from fulmen_evolution.goals import Goals
 from fulmen_evolution.individual import Individual, Told, individual_line
@@ -40,11 +43,11 @@ from fulmen_evolution.selection import tournament, worth_of
 from fulmen_evolution.settings import Settings
 from fulmen_evolution.space import Genotype, Space
 from fulmen_evolution.surrogate import LinearSurrogate
-from fulmen_evolution.told_costs import ToldCosts
+from fulmen_evolution.told_costs import ToldCosts, Warp
 
 EPOCH = 8  # so many asks look at the same drawn neighbours
 CROWD = 64  # members of a front; of larger ones, other members are looked around in each epoch
-FORMAT = 3
+FORMAT = 4
 
 
 class EvolutionError(ValueError):
@@ -70,14 +73,15 @@ class SteadyState:
         self.told: list[Told] = []
         self.flying: dict[int, Individual] = {}
         self._encoded: dict[int, Sparse] = {}  # the features of those in flight
-        self.archive: list[Told] = []
+        self._archive = Archive(goals.free, goals.limits)
         self._keys: set[str] = set()
         self._refused: list[str] = []
         self._population: list[Told] = []
         self._arrived: list[Told] = []  # not yet in it: with a surrogate it is hardly ever looked at
         self._features = PairFeatures(space.widths)
         self._model = LinearSurrogate(self._features.size, goals.columns, seed)
-        self._costs = ToldCosts(goals.columns, self.settings.initial)
+        self._costs = ToldCosts(goals.columns, self.settings.initial, goals.limits)
+        self._failures = Failures(self._features.size, seed)
         self._lines: list[str] = []
         self._lattice = Lattice(space, self._features) if Lattice.fits(space) else None
         self._numbers = KnownNumbers()  # of what was asked for, on a lattice
@@ -125,7 +129,7 @@ class SteadyState:
 
     def front(self) -> list[Told]:
         """Return the feasible individuals that no feasible one dominates, in the order of their ids."""
-        return sorted(self.archive, key=lambda told: told.individual.id)
+        return sorted(self._archive.members, key=lambda told: told.individual.id)
 
     # Asking.
 
@@ -254,11 +258,23 @@ class SteadyState:
         scale = self._costs.scale()
         warp = self._costs.warp(scale)
         weights = self._model.draw(warp.targets, self.settings.samples, generator)
-        front = scale.normal(np.array([told.costs for told in self.archive]).reshape(-1, self.goals.columns))
+        front = scale.normal(self._archive.costs)
+        limits, free = scale.normal(self.goals.limits), self.goals.free
+        costs = warp.back
+        if self._failures.seen:  # one more cost, which is only to be kept within its limit
+            weights = np.concatenate([weights, self._failures.draw(self.settings.samples, generator)], axis=2)
+            front = np.pad(front, ((0, 0), (0, 1)))
+            limits, free = np.append(limits, LIMIT), np.append(free, False)
+            costs = partial(self._costs_and_chances, warp)
         if self.flying:
-            front = np.concatenate([front, warp.back(self._flying_rows().times(weights).mean(1))])
-        points = warp.back(self._products(rows, far, weights))
-        return most_promising(points, front, scale.normal(self.goals.limits), self.goals.free, generator)
+            front = np.concatenate([front, costs(self._flying_rows().times(weights).mean(1))])
+        points = costs(self._products(rows, far, weights))
+        return most_promising(points, front, limits, free, generator)
+
+    def _costs_and_chances(self, warp: Warp, products: Floats) -> Floats:
+        """Return costs on the scale and, after them, how likely it is that there will be none."""
+        own = [warp.back(products[..., :-1]), self._failures.chances(products[..., -1:])]
+        return np.concatenate(own, axis=-1)
 
     def _products(self, rows: NDArray[np.int64], far: Places, weights: Floats) -> Floats:
         """Return the products of near ones and, after them, far ones with weights of several samples."""
@@ -283,26 +299,16 @@ class SteadyState:
     def _take_in(self, told: Told) -> None:
         self.told.append(told)
         self._lines.append(told.line())
-        self._costs.append(told.costs)
         features = self._encoded.pop(told.individual.id, None)
         if features is not None and told.status != "cancelled":
-            self._model.add(features)
+            self._failures.add(features, told.costs is None)
         if told.costs is None:
             return
-        self._enter_archive(told)
+        self._costs.append(told.costs)
+        if features is not None:
+            self._model.add(features)
+        self._archive.enter(told)
         self._arrived.append(told)
-
-    def _enter_archive(self, told: Told) -> None:
-        free, costs = self.goals.free, told.costs
-        assert costs is not None
-        if not (costs <= self.goals.limits).all():
-            return
-        others = np.array([t.costs for t in self.archive]).reshape(-1, self.goals.columns)[:, free]
-        mine = costs[free]
-        if ((others <= mine).all(1) & (others < mine).any(1)).any():
-            return
-        beaten = np.asarray((mine <= others).all(1) & (mine < others).any(1)).tolist()
-        self.archive = [t for t, gone in zip(self.archive, beaten, strict=True) if not gone] + [told]
 
     def _least_infeasible(self) -> list[Told]:
         """Return the individual nearest to the limits, while none is within them."""
@@ -328,6 +334,7 @@ class SteadyState:
             "flying": [individual_line(individual) for individual in self.flying.values()],
             "refused": list(self._refused),
             "surrogate": self._model.state(),
+            "failures": self._failures.state(),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -354,6 +361,7 @@ class SteadyState:
         for key in state["refused"]:
             self._refuse(key)
         self._model.plan(state["surrogate"])
+        self._failures.plan(state["failures"])
         for id, genotype, parents, origin, status, values in told:
             individual = self._individual(id, self.space.genotype(genotype), tuple(parents), origin)
             self._remember(individual)

@@ -35,12 +35,13 @@ class LinearSurrogate:
         size: Entries of a row.
         objectives: How many models.
         seed: Of the ensemble.
+        name: Whose ensemble: others of the same seed are others.
     """
 
-    def __init__(self, size: int, objectives: int, seed: int = 0) -> None:
+    def __init__(self, size: int, objectives: int, seed: int = 0, name: str = "ensemble") -> None:
         self.rows = SparseRows(size)
         self.lambdas = [LAMBDAS[1]] * objectives
-        self._seed = seed
+        self._seed, self._name = seed, name
         self._chosen_at = 0
         self._planned: tuple[int, list[float]] | None = None
         self._beliefs: list[_Belief] = []
@@ -106,7 +107,7 @@ class LinearSurrogate:
 
     def _believe(self, lambdas: list[float]) -> None:
         self.lambdas, self._chosen_at = lambdas, self.rows.count
-        generator = keyed(self._seed, "ensemble", self.rows.count)
+        generator = keyed(self._seed, self._name, self.rows.count)
         self._beliefs = [
             _Belief(self.rows, strength, [n for n, own in enumerate(lambdas) if own == strength], generator)
             for strength in dict.fromkeys(lambdas)

@@ -1,4 +1,4 @@
-"""The costs of what was told, as the surrogate sees them."""
+"""The costs of what has values, as the surrogate sees them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARGIN = 0.05  # how far beyond the best seen the surrogate's ideal lies, so tha
 
 @dataclass(frozen=True)
 class Scale:
-    """Costs in units of the way from the best seen to the median of the first random ones."""
+    """Costs in units of the way from the best seen, or a limit beyond it, to the median of the first ones."""
 
     ideal: Floats
     spread: Floats
@@ -34,7 +34,7 @@ class Warp:
     """Logarithms of costs on a scale, with mean 0 and variance about 1.
 
     Attributes:
-        targets: Of all that was told, failures being as bad as the worst: shape (told, columns).
+        targets: Of all that was told, shape (told, columns).
         mean: Of the logarithms, shape (columns,).
         spread: Their standard deviation, shape (columns,).
     """
@@ -53,36 +53,34 @@ class ToldCosts:
 
     Args:
         columns: How many costs an individual has.
-        first: The scale comes from so many good ones.
+        first: The scale comes from so many.
+        limits: What is wanted at least of each cost, infinite where there is no limit, shape (columns,).
     """
 
-    def __init__(self, columns: int, first: int) -> None:
+    def __init__(self, columns: int, first: int, limits: Floats | None = None) -> None:
         self.count = 0
         self._first = first
-        self._rows = np.empty((16, columns))  # NaN for failures
-        self._failed = 0
+        self._rows = np.empty((16, columns))
         self._logarithms = np.empty((0, columns))  # of the rows on the scale of `_logged_on`
         self._logged_on: Scale | None = None
-        self._good: list[Floats] = []  # the first ones
-        self._best = np.full(columns, np.inf)
+        self._begun: list[Floats] = []  # the first ones
+        # A limit that nobody has reached yet counts as seen: the surrogate can believe in that, too.
+        self._best = np.full(columns, np.inf) if limits is None else limits
         self._median = np.empty(columns)
 
-    def append(self, costs: Floats | None) -> None:
-        """Take in the costs of one; None: it failed."""
+    def append(self, costs: Floats) -> None:
+        """Take in the costs of one."""
         if self.count == len(self._rows):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
-        self._rows[self.count] = np.nan if costs is None else costs
+        self._rows[self.count] = costs
         self.count += 1
-        if costs is None:
-            self._failed += 1
-            return
         self._best = np.minimum(self._best, costs)
-        if len(self._good) < self._first:
-            self._good.append(costs)
-            self._median = np.median(np.array(self._good), axis=0)
+        if len(self._begun) < self._first:
+            self._begun.append(costs)
+            self._median = np.median(np.array(self._begun), axis=0)
 
     def scale(self) -> Scale:
-        """Return the scale, once there is a good one."""
+        """Return the scale, once there is one."""
         spread = self._median - self._best
         spread = np.where(spread > 0, spread, 1.0)
         return Scale(self._best - MARGIN * spread, (1 + MARGIN) * spread)
@@ -90,8 +88,6 @@ class ToldCosts:
     def warp(self, scale: Scale) -> Warp:
         """Return what the surrogate learns from."""
         warped = self._on_logarithms(scale)
-        if self._failed:
-            warped = np.where(np.isnan(warped), np.fmax.reduce(warped, axis=0), warped)
         mean = warped.mean(0)
         centred = warped - mean
         spread = np.sqrt((centred * centred).mean(0)) + 1e-9

@@ -60,6 +60,18 @@ def test_a_bounded_cost_is_not_made_smaller_than_its_limit():
     assert chosen(points, front=[[0.2, 0.5]], limits=limits, free=free) == 1
 
 
+def test_what_is_within_the_limits_may_all_cost_more_than_usual():
+    """1 is usual; the best within the limits has 1.5, and only what it has less than that is a gain."""
+    limits, free = np.array([0.3, np.inf]), np.array([False, True])
+    points = [[[0.2, 1.6], [0.2, 1.6]], [[0.2, 1.2], [0.2, 1.45]], [[0.2, 1.3], [0.2, 1.3]], [[0.4, 0.1]] * 2]
+
+    assert chosen(points, front=[[0.2, 1.5]], limits=limits, free=free) == 2
+    assert chosen(points, front=[[0.2, 1.5], [0.2, 1.25]], limits=limits, free=free) == 1
+    limits = np.array([0.3, 9.0])  # both are to be small
+    points = [[[0.28, 1.6]], [[0.2, 1.4]], [[0.1, 1.3]]]
+    assert chosen(points, front=[[0.25, 1.5]], limits=limits) == 2
+
+
 @pytest.mark.parametrize("draws", [1, 3])
 def test_one_cost_and_three_and_an_empty_front(draws):
     generator = np.random.default_rng(0)

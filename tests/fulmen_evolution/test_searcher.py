@@ -246,7 +246,7 @@ def test_candidates_in_flight_count_with_what_is_expected_of_them(monkeypatch):
     )
     search = Evolution(MIXED, GOALS, seed=3, explore=0.0, samples=64)
     drive(search, 40, mixed)
-    archive = len(search.algorithm.archive)
+    archive = len(search.front())
     fronts.clear()
     for _ in range(5):
         search.ask()
@@ -265,6 +265,33 @@ def test_the_surrogate_learns_where_candidates_fail():
     assert share[1] < share[0] / 2
 
 
+def test_of_those_that_fail_nothing_is_believed_but_that_they_fail():
+    """Costs are learned from those that have some; failing from all."""
+    search = Evolution(MIXED, GOALS, seed=3)
+    drive(search, 60, lambda o: fulmen.Evaluation(failure="x") if o["op1"] == "conv" else table(o))
+    algorithm = search.algorithm
+    ok = [told for told in algorithm.told if told.costs is not None]
+    rows = algorithm._features.encode(algorithm.space.describe(ok[-1].individual.genotype))
+    targets = algorithm._costs.warp(algorithm._costs.scale()).targets
+
+    assert 20 < len(ok) < 60
+    assert algorithm._model.rows.count == len(targets) == len(ok)
+    np.testing.assert_allclose(algorithm._model.rows.dense()[-1][rows[0]], rows[1])
+    weights = algorithm._failures.draw(64, np.random.default_rng(0))
+    likely = algorithm._failures.chances(algorithm._failures._model.rows.times(weights)).mean(1)[:, 0]
+    failed = np.array([told.costs is None for told in algorithm.told])
+    assert likely[failed].min() > 0.5 > likely[~failed].max()
+
+
+def test_what_was_cancelled_teaches_nothing():
+    search = Evolution(SPACE, GOALS, seed=3)
+    cancelled = fulmen.Evaluation(status="cancelled")
+    asked = drive(search, 30, lambda o: cancelled if o["op1"] == "conv" else table(o))
+
+    assert len(asked) == 30
+    assert not search.algorithm._failures.seen
+
+
 def test_if_everything_fails_it_goes_on_at_random():
     asked = drive(Evolution(SPACE, GOALS), 36, lambda _: fulmen.Evaluation(failure="x"))
 
@@ -280,6 +307,21 @@ def test_bounds_keep_the_front_feasible_and_turn_an_objective_into_a_constraint(
         assert accuracies[0] >= 0.8
         latencies = {values["latency"] for _, values in search.front()}
         assert (len(latencies) > 1) == (combine == "pareto")
+
+
+@pytest.mark.parametrize("combine", ["pareto", "bounds"])
+def test_within_a_bound_the_fastest_is_found_though_it_is_slower_than_usual(combine):
+    """Only two convolutions of 64 channels are within the bound, and what is usual is three times as fast."""
+    goals = [fulmen.Objective("accuracy", "max", {}, bound=0.999), fulmen.Objective("latency", "min", {})]
+    for seed in range(5):
+        search = Evolution({**SPACE, "extra": list(range(30))}, goals, seed=seed, combine=combine)
+        for _ in range(60):
+            candidate = search.ask()
+            values = dict(table(candidate.overlay).values)
+            values["latency"] += candidate.overlay["extra"] / 10
+            search.tell(candidate, fulmen.Evaluation(values))
+        ((best, _),) = search.front()
+        assert best.overlay == {"op1": "conv", "op2": "conv", "width": 64, "extra": 0}
 
 
 def test_weights_make_one_objective():
