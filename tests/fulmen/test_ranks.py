@@ -139,6 +139,7 @@ def test_a_rank_that_fails_ends_the_run_with_its_own_error(run_of_two, strategy,
     assert run.listeners == {"127.0.0.1"}
 
 
+@pytest.mark.long  # every run of two processes shows it, but for the addresses, which those below show
 @pytest.mark.process
 def test_a_run_in_which_nobody_fails_is_undisturbed(run_of_two):
     run = run_of_two("ddp", 1, "none")
