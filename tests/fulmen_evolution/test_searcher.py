@@ -254,6 +254,7 @@ def test_candidates_in_flight_count_with_what_is_expected_of_them(monkeypatch):
     assert [len(front) - archive for front in fronts] == [0, 1, 2, 3, 4]
     for front in fronts[2:]:
         np.testing.assert_allclose(front[archive], fronts[1][archive])
+        assert (front[:archive, -1] == 0).all()  # some failed before: whether these do is known
     assert search.algorithm._model._seed == 3
 
 
@@ -281,6 +282,7 @@ def test_of_those_that_fail_nothing_is_believed_but_that_they_fail():
     likely = algorithm._failures.chances(algorithm._failures._model.rows.times(weights)).mean(1)[:, 0]
     failed = np.array([told.costs is None for told in algorithm.told])
     assert likely[failed].min() > 0.5 > likely[~failed].max()
+    assert likely.mean() == pytest.approx(failed.mean(), abs=0.02)
 
 
 def test_what_was_cancelled_teaches_nothing():

@@ -129,6 +129,19 @@ def test_costs_told_one_after_the_other_are_seen_as_costs_told_at_once():
     np.testing.assert_allclose([wanted.mean(0), wanted.std(0)], [[0, 0], [1, 1]], atol=1e-6)
 
 
+def test_ensembles_of_one_seed_are_apart_by_their_names():
+    rows, targets = made(20)
+    drawn = []
+    for name in ("one", "one", "other"):
+        model = LinearSurrogate(rows.rows.size, 1, seed=3, name=name)
+        for number in range(20):
+            model.add(rows.rows.row(number))
+        drawn.append(model.draw(targets, 8, np.random.default_rng(0)))
+
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.allclose(drawn[0], drawn[2])
+
+
 def test_a_limit_that_nobody_has_reached_is_within_what_can_be_believed():
     """Costs that the surrogate gives back lie above -FLOOR on the scale, whatever it makes of them."""
     limits = np.array([0.1, np.inf])
