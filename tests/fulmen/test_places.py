@@ -74,7 +74,7 @@ def test_what_an_option_gives_is_not_said_to_be_of_the_file(option):
         ("budget: minutes: expected more", "a.yaml: budget.minutes: expected more"),
         ("budget: nothing fits", "a.yaml: budget: nothing fits"),
         ("part: size is 0", "a.yaml: part.init_args.size is 0"),
-        ("overlay: x.y: no such key", "a.yaml: searcher: overlay: x.y: no such key"),
+        ("overlay: x.y: no such key", "a.yaml: searcher: x.y: no such key"),
         ("a.yaml: budget: known already", "a.yaml: budget: known already"),
         ("fit: the checkpoint stands at epoch 3", "fit: the checkpoint stands at epoch 3"),
         ("", ""),

@@ -66,7 +66,7 @@ def _by_first_words(said: str, config: Any) -> tuple[str | None, str]:
         return None, said
     first, second = match.groups()
     if owner := _OWNERS.get(first):
-        return owner, f"{owner}: {said}"
+        return owner, f"{owner}: {said.removeprefix(f'{first}: ')}"
     top = _plain(config)
     if first.partition(".")[0] not in top:
         return None, said

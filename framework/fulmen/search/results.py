@@ -17,7 +17,7 @@ from fulmen.search.objectives import volume
 from fulmen.search.progress import Standing
 from fulmen.searching import Objective
 from fulmen.study import Told
-from fulmen.study.columns import of_one_type
+from fulmen.study.columns import cell, of_one_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +44,7 @@ def front_table(
         row |= {o.name: one.evaluation.values[o.name] for o in objectives}
         row["parents"] = " ".join(map(str, one.candidate.parents))
         row |= {
-            key: _cell(glance(value) if at_a_glance else value)
-            for key, value in one.candidate.overlay.items()
+            key: cell(glance(value) if at_a_glance else value) for key, value in one.candidate.overlay.items()
         }
         rows.append(row)
     columns = ["place", "candidate", *(o.name for o in objectives), "parents"]
@@ -68,7 +67,7 @@ def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> p
             "seed": one.candidate.seed,
             "parents": " ".join(map(str, one.candidate.parents)),
             "failure": one.evaluation.failure or "",
-            **{key: _cell(glance(value)) for key, value in one.candidate.overlay.items()},
+            **{key: cell(glance(value)) for key, value in one.candidate.overlay.items()},
         }
         for one in told
     ]
@@ -181,7 +180,3 @@ def hypervolumes(told: Sequence[Told], objectives: Sequence[Objective], points: 
     counts = sorted({max(1, round(len(told) * n / points)) for n in range(1, points + 1)}) if told else []
     rows = [(count, volume(told[:count], objectives)) for count in counts]
     return pd.DataFrame([row for row in rows if row[1] is not None], columns=["evaluations", "hypervolume"])
-
-
-def _cell(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

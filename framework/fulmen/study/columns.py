@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,5 +22,10 @@ def of_one_type(table: pd.DataFrame) -> pd.DataFrame:
         if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True).startswith("mixed")
     ]
     return table.assign(
-        **{name: table[name].map(lambda cell: None if pd.isna(cell) else str(cell)) for name in mixed}  # type: ignore[arg-type]
+        **{name: table[name].map(lambda value: None if pd.isna(value) else str(value)) for name in mixed}  # type: ignore[arg-type]
     )
+
+
+def cell(value: Any) -> bool | int | float | str | None:
+    """Return a plain value as a table holds it: lists and mappings as JSON."""
+    return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)

@@ -14,7 +14,7 @@ from typing import Any
 from fulmen.artifacts import write_artifact
 from fulmen.errors import UserError
 from fulmen.searching import Objective
-from fulmen.study.columns import of_one_type
+from fulmen.study.columns import cell, of_one_type
 from fulmen.study.store import Told
 
 
@@ -50,7 +50,7 @@ def rows_of(told: Sequence[Told], objectives: Sequence[Objective]) -> list[dict[
             "told_at": one.told_at,
             "seed": one.candidate.seed,
             "parents": " ".join(map(str, one.candidate.parents)),
-            **{key: _cell(value) for key, value in one.candidate.overlay.items()},
+            **{key: cell(value) for key, value in one.candidate.overlay.items()},
         }
         for one in told
     ]
@@ -98,7 +98,7 @@ def _optuna(told: Sequence[Told], objectives: Sequence[Objective], path: Path, n
     for one in told:
         good = one.evaluation.status == "ok"
         end = datetime.fromtimestamp(one.told_at)
-        params = {key: _cell(value) for key, value in one.candidate.overlay.items()}
+        params = {key: cell(value) for key, value in one.candidate.overlay.items()}
         study.add_trial(
             optuna.trial.FrozenTrial(
                 number=one.candidate.id,
@@ -126,20 +126,16 @@ def _choices(told: Sequence[Told]) -> dict[str, Any]:
     for one in told:
         for key, value in one.candidate.overlay.items():
             cells = seen.setdefault(key, [])
-            if (cell := _cell(value)) not in cells:
-                cells.append(cell)
+            if (choice := cell(value)) not in cells:
+                cells.append(choice)
     return {key: _distribution(cells, optuna.distributions) for key, cells in seen.items()}
 
 
 def _distribution(cells: list[Any], distributions: Any) -> Any:
-    numbers = [cell for cell in cells if isinstance(cell, int | float) and not isinstance(cell, bool)]
+    numbers = [one for one in cells if isinstance(one, int | float) and not isinstance(one, bool)]
     if len(numbers) == len(cells) and len(cells) > 1:
         low, high = min(numbers), max(numbers)
         if all(isinstance(number, int) for number in numbers):
             return distributions.IntDistribution(low, high)
         return distributions.FloatDistribution(low, high, log=low > 0 and high / low > 100)
     return distributions.CategoricalDistribution(cells)
-
-
-def _cell(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)
