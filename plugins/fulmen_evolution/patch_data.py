@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
@@ -23,6 +24,7 @@ from fulmen_evolution.til_files import (
     FileSource,
     PatchError,
     check_sizes,
+    doubt,
     find_patches,
     read_table,
     split_by_slide,
@@ -248,6 +250,11 @@ class TILPatches(_PatchData):
             files = find_patches(self.folder) if self.table is None else read_table(self.table, self.folder)
             check_sizes(files, self.crop)
             parts = split_by_slide(files, self.val_share, self.test_share, self.split_seed)
+            if why := doubt(files):
+                rank_zero_warn(
+                    f"data: {why}: if that is no slide, patches of one slide may be in training and in test: "
+                    "give a table with a column slide."
+                )
         except PatchError as error:
             raise DataError(f"data: {error}") from error
         except OSError as error:

@@ -60,11 +60,14 @@ class FileSource:
         path = self._files[index].path
         try:
             with Image.open(path) as image:
+                if image.mode[0] in "IF":  # Pillow would cut off what is above 255
+                    raise ValueError(f"it has more than 8 bits a channel, mode {image.mode}")
                 return np.asarray(image.convert("RGB"), dtype=np.uint8)
         except Exception as error:  # Pillow raises whatever a broken byte leads its decoders to
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise PatchError(
-                f"{path}: cannot be decoded ({reason}); expected a PNG image: replace or remove it."
+                f"{path}: cannot be decoded ({reason}); expected a PNG image of 8 bits a channel: replace "
+                "or remove it."
             ) from error
 
 
@@ -106,10 +109,10 @@ def read_table(table: Path, folder: Path) -> list[PatchFile]:
             line.
     """
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = list(reader.fieldnames or [])
-            rows = list(reader)
+            rows = [(reader.line_num, row) for row in reader]
     except FileNotFoundError:
         raise PatchError(
             f"{table}: does not exist; expected a CSV file with path and label: correct `table`."
@@ -126,7 +129,7 @@ def read_table(table: Path, folder: Path) -> list[PatchFile]:
     if not rows:
         raise PatchError(f"{table}: has no rows; expected a patch a line: add some.")
     files = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         where = f"{table}: line {number}"
         path = folder / (row["path"] or "")
         if row["label"] not in ("0", "1"):
@@ -157,6 +160,24 @@ def _check_splits(table: Path, files: Sequence[PatchFile]) -> None:
                 f"{table}: slide {file.slide} is in {first[file.slide]} and in {file.split}; expected each "
                 "slide in one split, or the test is no test: correct it."
             )
+
+
+def doubt(files: Sequence[PatchFile]) -> str | None:
+    """Return why the slides that names were taken to begin with may be none, as one line; or None."""
+    if files[0].split is not None or any(f.slide != f.path.stem.partition("_")[0] for f in files):
+        return None  # a table says what the slides are, or what the splits
+    slides: dict[str, set[Path]] = {}
+    labels: dict[Path, set[int]] = {}
+    for file in files:
+        slides.setdefault(file.slide, set()).add(file.path.parent)
+        labels.setdefault(file.path.parent, set()).add(file.label)
+    if 2 * len(slides) > len(files):
+        return f"{len(files)} patches of {len(slides)} slides, by the first fields of their names"
+    for slide, folders in slides.items():
+        mixed = sorted(folder for folder in folders if len(labels[folder]) > 1)  # no folders of one class
+        if len(mixed) > 1:
+            return f"slide {slide}, by the first field of its patches' names, is in {mixed[0]} and {mixed[1]}"
+    return None
 
 
 def check_sizes(files: Sequence[PatchFile], crop: int) -> tuple[int, int]:

@@ -123,17 +123,21 @@ def open_image(path: str) -> Image.Image:
     """Return an image, decoded, in RGB.
 
     Raises:
-        FormatError: the file is no image, damaged, or larger than Pillow thinks safe.
+        FormatError: the file is no image, damaged, larger than Pillow thinks safe, or has more than 8 bits a
+            channel, which Pillow would cut off.
     """
     from PIL import Image
 
     try:
         with Image.open(path) as image:
+            if image.mode[0] in "IF":
+                raise ValueError(f"it has more than 8 bits a channel, mode {image.mode}")
             return image.convert("RGB")
     except Exception as error:  # Pillow raises whatever a broken byte leads its decoders to
         reason = (str(error).splitlines() or [""])[0].replace(f" {path!r}", "") or type(error).__name__
         raise FormatError(
-            f"{path}: cannot be decoded ({reason}); expected an image: replace or remove it."
+            f"{path}: cannot be decoded ({reason}); expected an image of 8 bits a channel: replace or "
+            "remove it."
         ) from error
 
 

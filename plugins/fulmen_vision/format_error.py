@@ -25,8 +25,13 @@ def check_claim(where: str, claimed: int, packed: int) -> None:
     Raises:
         FormatError: the claim is impossible, or above 8 GiB.
     """
-    if claimed > min(MAX_BYTES, max(packed, 1) * DEFLATE_RATIO):
+    if claimed > max(packed, 1) * DEFLATE_RATIO:
         raise FormatError(
             f"{where}: the header claims {claimed:,} bytes, the file has {packed:,}; "
-            f"expected at most {MAX_BYTES:,} and at most {DEFLATE_RATIO} for each: fetch the file anew."
+            f"expected at most {DEFLATE_RATIO} for each: fetch the file anew."
+        )
+    if claimed > MAX_BYTES:
+        raise FormatError(
+            f"{where}: holds {claimed:,} bytes; expected at most {MAX_BYTES:,}, for all are held in memory: "
+            "take fewer or smaller images."
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -132,7 +135,7 @@ def test_a_damaged_image_is_named_when_it_is_read(folder, workers):
         next(iter(data.test_dataloader()))
 
     assert str(refused.value).startswith(f"{file}: cannot be decoded (")
-    assert str(refused.value).endswith("expected a PNG image: replace or remove it.")
+    assert str(refused.value).endswith("expected a PNG image of 8 bits a channel: replace or remove it.")
 
 
 @pytest.mark.parametrize(
@@ -155,6 +158,50 @@ def test_a_bad_table_is_refused_in_one_line(folder, tmp_path, text, told):
     with pytest.raises(DataError, match=told) as refused:
         read(folder, table=str(table))
     assert "\n" not in str(refused.value)
+
+
+def test_a_table_of_excels_is_read_and_lines_are_counted_as_an_editor_does(folder, tmp_path):
+    names = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*.png"))]
+    table = tmp_path / "t.csv"
+    lines = ["path,label", *(f"{name},{name[-5]}" for name in names)]
+    table.write_text("\r\n".join(lines), encoding="utf-8-sig")
+    assert sum(len(source.labels) for source in read(folder, table=str(table))._sources.values()) == 54
+
+    table.write_text("\n\n".join([*lines[:3], "nowhere.png,1"]))
+    with pytest.raises(DataError, match=r"line 7: .*nowhere.png"):
+        read(folder, table=str(table))
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (lambda n: f"{n:04d}_{n % 2}", "60 patches of 60 slides, by the first fields of their names"),
+        (lambda n: f"S{n // 20}/{n % 20 // 4}_{n}_{n % 2}", r"slide 0, .* is in .*S0 and .*S1"),
+        (lambda n: f"{n % 2}/s{n // 6}_{n}_{n % 2}", None),  # a folder for each class
+        (lambda n: f"s{n // 6}_{n}_{n % 2}", None),
+    ],
+)
+def test_names_that_hardly_begin_with_a_slide_are_told(tmp_path, named, told):
+    for number in range(60):
+        path = tmp_path / f"{named(number)}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (SIZE, SIZE)).save(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read(tmp_path)
+    said = [str(warning.message) for warning in caught if "slide" in str(warning.message)]
+
+    assert len(said) == (told is not None)
+    assert told is None or re.search(told, said[0])
+
+
+def test_an_image_of_sixteen_bits_is_refused_not_cut_off(folder):
+    data = read(folder)
+    file = data._sources["test"]._files[0].path
+    Image.fromarray(np.full((SIZE, SIZE), 3000, dtype=np.uint16)).save(file)
+
+    with pytest.raises(DataError, match=r"more than 8 bits a channel, mode I"):
+        next(iter(data.test_dataloader()))
 
 
 @pytest.mark.parametrize(

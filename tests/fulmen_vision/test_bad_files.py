@@ -71,6 +71,13 @@ BAD_IDX = {
         lambda f: (f / IMAGES).write_bytes(idx_header(2**32 - 1, 2**31, 2**31)),
         f"{IMAGES}: the header claims 19,807,040,6",
     ),
+    "too many to hold": (
+        lambda f: [
+            (f / IMAGES).unlink(),
+            (f / f"{IMAGES}.gz").write_bytes(gzip.compress(idx_header(2**28, 8, 8) + bytes(1 << 24), 0)),
+        ],
+        f"{IMAGES}.gz: holds 17,179,869,184 bytes; expected at most 8,589,934,592",
+    ),
     "absurd sizes, packed": (
         lambda f: [
             (f / IMAGES).unlink(),

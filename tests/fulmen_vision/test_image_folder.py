@@ -275,7 +275,7 @@ def test_an_image_that_cannot_be_decoded_is_named(image_folder, spoil, workers):
         list(data.val_dataloader())
 
     assert str(caught.value).startswith(f"{bad}: cannot be decoded (")
-    assert str(caught.value).endswith("expected an image: replace or remove it.")
+    assert str(caught.value).endswith("expected an image of 8 bits a channel: replace or remove it.")
     assert "\n" not in str(caught.value)
 
 
