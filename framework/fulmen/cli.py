@@ -28,6 +28,7 @@ from fulmen.errors import CheckpointError, DataError, PluginError, UserError
 from fulmen.host import host
 from fulmen.runner import Runner
 from fulmen.search.objectives import parse as parse_objectives
+from fulmen.seeds import run_seed
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +183,7 @@ class FulmenCLI(LightningCLI):
             for key in ("model", "data", "optimizer", "lr_scheduler"):
                 if key in self.config["search"]:
                     self.config["search"][key] = None
-            _give_objectives(self.config["search"])
+            _tell_searcher(self.config["search"])
             # Plain data for the workers; what stands under class_path there would be built here.
             self.config["search"]["objectives"] = []
         super().instantiate_classes()
@@ -237,10 +238,12 @@ class FulmenCLI(LightningCLI):
             raise SystemExit(exits.INTERRUPTED) from error
 
 
-def _give_objectives(config: Namespace) -> None:
-    """Tell a searcher that wants to know them the objectives of the search, unless its own config does."""
-    options = config["searcher"].get("init_args")
-    if options is not None and "objectives" in options and options["objectives"] is None:
+def _tell_searcher(config: Namespace) -> None:
+    """Give a searcher that has these options the search's objectives and seed, unless its own config does."""
+    options = config["searcher"].get("init_args") or {}
+    if "seed" in options and options["seed"] is None:
+        options["seed"] = run_seed()
+    if "objectives" in options and options["objectives"] is None:
         given = config.get("objectives") or []
         options["objectives"] = [
             {key: one[key] for key in ("name", "mode", "bound") if key in one} for one in given

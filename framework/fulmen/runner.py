@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import inspect
 import logging
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -47,6 +46,7 @@ from fulmen.search.interruption import Terminated
 from fulmen.search.objectives import parse as parse_objectives
 from fulmen.search.session import Session
 from fulmen.searching import Engine, Objective, Searcher
+from fulmen.seeds import run_seed
 from fulmen.study import Study
 
 # The parts of a config that candidates are laid over.
@@ -213,7 +213,7 @@ class Runner(Trainer):
             budget=budget,
             fidelity=fidelity,
             final=final,
-            seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),
+            seed=run_seed(),
             checkpoints_mb=checkpoints_mb,
         )
         try:
@@ -288,7 +288,7 @@ class Runner(Trainer):
                 datamodule=datamodule,
                 runner=self,
                 run_dir=folder,
-                seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),
+                seed=run_seed(),
                 device=device,
                 checkpoint=checkpoint,
                 mapper=KeptMap(engine, folder / "pieces"),
@@ -326,7 +326,7 @@ class Runner(Trainer):
             datamodule=datamodule,
             runner=self,
             run_dir=directory.path,
-            seed=int(os.environ.get("PL_GLOBAL_SEED", 0)),
+            seed=run_seed(),
             device=device,
             checkpoint=checkpoint,
             mapper=KeptMap(engine, directory.path / "pieces"),

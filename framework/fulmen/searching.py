@@ -85,7 +85,11 @@ class Objective:
 
 
 class Searcher(ABC):
-    """Proposes candidates. The core owns the loop, the study, budgets and resuming."""
+    """Proposes candidates. The core owns the loop, the study, budgets and resuming.
+
+    In a search, an option ``objectives`` of a searcher that the config leaves at None becomes the config's, a
+    list of mappings with name, mode and bound, and such an option ``seed`` becomes the run's.
+    """
 
     @abstractmethod
     def ask(self) -> Candidate | None:

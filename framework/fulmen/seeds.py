@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
+
+
+def run_seed() -> int:
+    """Return what ``seed_everything`` was given in this run; 0 where it was given nothing."""
+    return int(os.environ.get("PL_GLOBAL_SEED", 0))
 
 
 def keyed_generator(seed: int, *keys: str | int) -> np.random.Generator:

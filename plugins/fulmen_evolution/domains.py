@@ -31,6 +31,8 @@ class Domain(Protocol):
         width: How many entries the soft one-hot vector has.
         count: How many values there are; None: too many to count.
         listed: Whether `neighbours` always returns a list.
+        has_parts: Whether a value has several parts, one of which `mutate` changes: two mutations reach
+            further than one.
         begin_with: Values that a search tries first, in order; mostly none.
     """
 
@@ -40,6 +42,8 @@ class Domain(Protocol):
     def count(self) -> int | None: ...  # noqa: D102
     @property
     def listed(self) -> bool: ...  # noqa: D102
+    @property
+    def has_parts(self) -> bool: ...  # noqa: D102
     @property
     def begin_with(self) -> Sequence[Any]: ...  # noqa: D102
 
@@ -83,6 +87,7 @@ class Choice:
     values: Sequence[Any]
 
     listed = True
+    has_parts = False
     begin_with: ClassVar[Sequence[Any]] = ()
 
     def __post_init__(self) -> None:
@@ -173,6 +178,7 @@ class Range:
     integer: bool = False
 
     width = KNOTS
+    has_parts = False
 
     begin_with: ClassVar[Sequence[Any]] = ()
 

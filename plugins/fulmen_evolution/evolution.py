@@ -46,7 +46,8 @@ from fulmen_evolution.surrogate import LinearSurrogate
 from fulmen_evolution.told_costs import ToldCosts, Warp
 
 EPOCH = 8  # so many asks look at the same drawn neighbours
-CROWD = 64  # members of a front; of larger ones, other members are looked around in each epoch
+CROWD = 64  # centres on a lattice; of a larger front, others are looked around in each epoch
+NAMES = 1 << 16  # of genotypes that are remembered; what is forgotten can be named again
 FORMAT = 4
 
 
@@ -134,9 +135,12 @@ class SteadyState:
     # Asking.
 
     def _propose(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
-        if self.asked < self.settings.initial or not (self._arrived or self._population):
-            origin = "given" if self.space.is_given(self.asked) else "random"
-            return self._unknown(lambda: (self.space.first(self.asked, generator), (), origin))
+        given = self.space.is_given(self.asked)
+        if given or self.asked < self.settings.initial or not (self._arrived or self._population):
+            origin = "given" if given else "random"
+            found = self._unknown(lambda: (self.space.first(self.asked, generator), (), origin))
+            # Two that are given may be one network.
+            return found or self._unknown(lambda: (self.space.sample(generator), (), "random"))
         if self.settings.surrogate and (found := self._from_pool(generator)):
             return found
         return self._unknown(lambda: self._child(generator)) or self._unknown(
@@ -182,7 +186,7 @@ class SteadyState:
         return self._population
 
     def _from_pool(self, generator: np.random.Generator) -> tuple[Genotype, tuple[int, ...], str] | None:
-        centres = self.front() or self._least_infeasible()
+        centres = self._centres()
         near = self._near_on_lattice(centres) if self._lattice else self._near(centres)
         if len(near.rows) > self.settings.pool:
             near = near.only(generator.permutation(len(near.rows))[: self.settings.pool])
@@ -201,19 +205,27 @@ class SteadyState:
         assert self._lattice
         return self._lattice.genotype(far[place]), (centres[int(owners[place])].individual.id,), origin
 
+    def _centres(self) -> list[Told]:
+        """Return whose neighbours are looked at: the front, of a large one others in each epoch."""
+        front = self.front() or self._least_infeasible()
+        most = self._neighbours.crowd(CROWD) if self._lattice else len(front)
+        if self._lattice and len(front) <= most:
+            return front
+        # Where neighbours are drawn, the first centres may fill the pool: so each epoch has another order, in
+        # which also one who comes new to the front during it has a place.
+        lots = self._generator("centres", self.asked // EPOCH).random(self.asked)
+        return sorted(front, key=lambda told: float(lots[told.individual.id]))[:most]
+
     def _near(self, centres: list[Told]) -> Pool:
-        """Return unknown neighbours of the front, some two changes away: of all of it, or of enough of it."""
+        """Return unknown neighbours of the centres, some two changes away, until there are enough."""
         found: dict[str, tuple[int, int, int]] = {}
         self._neighbours.forget()
         epoch = self.asked // EPOCH
         distant = -(-self.settings.distant // max(len(centres), 1))
-        order = range(len(centres))
-        if len(centres) > CROWD:
-            order = self._generator("centres", epoch).permutation(len(centres)).tolist()
-        for centre in order:
+        for centre, told in enumerate(centres):
             if len(found) >= self.settings.pool:
                 break
-            around = self._neighbours.of(centres[centre].individual, epoch, distant)
+            around = self._neighbours.of(told.individual, epoch, distant)
             for number, (key, row, _) in enumerate(around):
                 if key not in self._keys and key not in found:
                     found[key] = (row, centre, number)
@@ -248,6 +260,8 @@ class SteadyState:
     def _name(self, number: int) -> str:
         """Return the key of a genotype of a lattice, made once."""
         assert self._lattice
+        if len(self._named) > NAMES:
+            self._named.clear()
         if number not in self._named:
             genotype = self._lattice.genotype(self._lattice.places_of(number))
             self._named[number] = self.space.key(genotype)

@@ -64,16 +64,14 @@ class PairFeatures:
                 for second, b in description[j]:
                     places.append(start + first * width + second)
                     values.append(PAIR_WEIGHT * a * b)
-        at, weights = np.array(places, dtype=np.int64), np.array(values)
-        return self._fold(at, weights) if self._buckets else (at, weights)
+        return self._folded_row(np.array(places, dtype=np.int64), np.array(values))
 
     def _encode_values(self, at: list[int]) -> Sparse:
         """Do the same where each key has one entry, of weight 1: choices, which are most spaces."""
         starts, widths = self._start_list, self._widths
         places = [0, *map(operator.add, starts, at)]
         places += [start + at[i] * widths[j] + at[j] for (i, j), start in self._paired]
-        found = np.array(places, dtype=np.int64)
-        return self._fold(found, self._weights) if self._buckets else (found, self._weights)
+        return self._folded_row(np.array(places, dtype=np.int64), self._weights)
 
     def encode_many(self, places: NDArray[np.int64]) -> Sparse:
         """Return places and values, shape (n, entries) each, of genotypes of choices.
@@ -88,6 +86,17 @@ class PairFeatures:
         at = np.concatenate([constant, self._starts[:-1] + places, pairs], axis=1)
         weights = np.broadcast_to(self._weights, at.shape)
         return self._fold(at, weights) if self._buckets else (at, weights)
+
+    def _folded_row(self, at: NDArray[np.int64], weights: NDArray[np.float64]) -> Sparse:
+        """Fold one row; of many keys, whose pairs are more than there are entries, each entry stands once."""
+        if not self._buckets:
+            return at, weights
+        at, weights = self._fold(at, weights)
+        if len(at) <= self.size:
+            return at, weights
+        summed = np.asarray(np.bincount(at, weights, minlength=self.size), dtype=np.float64)
+        found = np.flatnonzero(summed)
+        return found, summed[found]
 
     def _fold(self, at: NDArray[np.int64], weights: NDArray[np.float64]) -> Sparse:
         pairs = at >= self._singles

@@ -15,6 +15,7 @@ from fulmen_evolution.settings import Settings
 from fulmen_evolution.space import Genotype, Space
 
 ROWS = 1 << 14  # of remembered features; what is forgotten can be made again
+TOGETHER = 1 << 13  # neighbours on a lattice that are looked at together: with room for the next epoch's
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ class Neighbours:
             self._known.clear()
             self._numbered.clear()
             self._around = None
+            self._last.clear()
+
+    def crowd(self, most: int) -> int:
+        """Return how many individuals are looked around together on a lattice, ``most`` at most."""
+        around = sum((domain.count or 1) - 1 for domain in self._space.domains)
+        return max(1, min(most, TOGETHER // max(around, 1)))
 
     def of(self, individual: Individual, epoch: int, distant: int) -> list[tuple[str, int, Genotype]]:
         """Return key, row and genotype of each: one change away, and so many of this epoch two away."""

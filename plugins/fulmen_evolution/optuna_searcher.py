@@ -22,7 +22,7 @@ class OptunaSearcher(Peer):
     Args:
         space: As of `Evolution`.
         objectives: As of `Evolution`, without bounds. In a search, the config's ``objectives``.
-        seed: Of the sampler.
+        seed: Of the sampler. None: in a search ``seed_everything``, elsewhere 0.
         sampler: The name of a class in ``optuna.samplers``, or the dotted path of any sampler.
         options: Of the sampler, beside its seed.
 
@@ -35,7 +35,7 @@ class OptunaSearcher(Peer):
         self,
         space: dict[str, Any],
         objectives: dict[str, Literal["max", "min"]] | list[Any] | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         sampler: str = "TPESampler",
         options: dict[str, Any] | None = None,
     ) -> None:
@@ -43,7 +43,7 @@ class OptunaSearcher(Peer):
         self.sampler, self.options = sampler, dict(options or {})
         known = find_class("optuna.samplers.__all__", "optuna", "optuna", ())
         sampler_class = find_class(sampler, "optuna.samplers", "optuna", [n for n in known if n[0].isupper()])
-        seeded = {"seed": seed} if "seed" in inspect.signature(sampler_class).parameters else {}
+        seeded = {"seed": self.seed} if "seed" in inspect.signature(sampler_class).parameters else {}
         try:
             made = sampler_class(**{**seeded, **self.options})
         except (TypeError, ValueError) as error:

@@ -32,7 +32,7 @@ class Peer(fulmen.Searcher):
         library: Its name, for messages.
         space: Dotted key to choices or a range.
         objectives: Name to ``max`` or ``min``, or a list with name and mode.
-        seed: Of all that is drawn.
+        seed: Of all that is drawn; None stands for 0.
 
     Raises:
         UserError: the space or the objectives are not what they should be, or an objective has a bound.
@@ -43,8 +43,9 @@ class Peer(fulmen.Searcher):
         library: str,
         space: dict[str, Any],
         objectives: dict[str, Literal["max", "min"]] | list[Any] | None,
-        seed: int,
+        seed: int | None,
     ) -> None:
+        seed = seed or 0
         if seed < 0:
             raise ConfigError(f"searcher: seed is {seed}; expected 0 or more: change it.")
         self.library, self.seed = library, seed

@@ -26,7 +26,7 @@ class PymooSearcher(Peer):
     Args:
         space: As of `Evolution`.
         objectives: As of `Evolution`, without bounds. In a search, the config's ``objectives``.
-        seed: Of the algorithm.
+        seed: Of the algorithm. None: in a search ``seed_everything``, elsewhere 0.
         algorithm: ``module.Class`` in ``pymoo.algorithms.moo``, such as ``nsga2.NSGA2``, or the dotted path
             of any algorithm.
         options: Of the algorithm, such as ``{"pop_size": 20}``.
@@ -40,7 +40,7 @@ class PymooSearcher(Peer):
         self,
         space: dict[str, Any],
         objectives: dict[str, Literal["max", "min"]] | list[Any] | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         algorithm: str = "nsga2.NSGA2",
         options: dict[str, Any] | None = None,
     ) -> None:

@@ -41,9 +41,10 @@ class Evolution(fulmen.Searcher):
             ``log``, ``integer``, ``log_integer`` in its place. None: ``structures`` are all.
         objectives: Name to ``max`` or ``min``, or a list of mappings or Objectives with name, mode and bound.
             In a search, the config's ``objectives``.
-        seed: Of all that is drawn.
+        seed: Of all that is drawn. None: in a search ``seed_everything``, elsewhere 0.
         combine: ``pareto`` minimises each objective, whatever the others, within their bounds; ``weighted``
             their weighted sum; ``bounds`` those without a bound among the candidates within the bounds.
+            Whichever it is, a search hands over, and trains in full, in the order of the first objective.
         weights: Of ``weighted``: name to weight, 1 where none is given.
         initial: Random candidates at the beginning.
         population: How many the tournaments choose among; of use without a surrogate.
@@ -52,7 +53,7 @@ class Evolution(fulmen.Searcher):
         surrogate: Whether a model of the objectives chooses among the neighbours of the front.
         samples: The neighbour that is chosen is the one whose gain is greatest in the mean over so many draws
             from what the model believes, 1 to 64; 1 is Thompson sampling.
-        deduplicate: Whether equal candidates are never asked for twice.
+        deduplicate: Whether equal candidates are never asked for twice; with a surrogate they never are.
         canonical: Takes a candidate's keys and values, returns a text: the same for candidates that are the
             same network under two names, as in spaces with symmetries. Only one of these is evaluated. None:
             only equal candidates are the same. In YAML the path of a function: ``my_module.canonical``.
@@ -67,7 +68,7 @@ class Evolution(fulmen.Searcher):
         self,
         space: dict[str, Any] | None = None,
         objectives: dict[str, Literal["max", "min"]] | list[Any] | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         combine: Literal["pareto", "weighted", "bounds"] = "pareto",
         weights: dict[str, float] | None = None,
         initial: int = 15,
@@ -80,7 +81,7 @@ class Evolution(fulmen.Searcher):
         canonical: Callable[[dict[str, Any]], str] | None = None,
         samples: int = 16,
     ) -> None:
-        seed = _whole("seed", seed, 0)
+        seed = _whole("seed", 0 if seed is None else seed, 0)
         initial, population = _whole("initial", initial, 1), _whole("population", population, 2)
         samples = _whole("samples", samples, 1)
         if samples > ENSEMBLE:
@@ -165,7 +166,7 @@ class Random(fulmen.Searcher):
 
     Args:
         space: As of `Evolution`.
-        seed: Of all that is drawn.
+        seed: As of `Evolution`.
         deduplicate: Whether equal candidates are never asked for twice. A hundred tries in a row that draw
             nothing new end the search.
         structures: As of `Evolution`.
@@ -180,12 +181,12 @@ class Random(fulmen.Searcher):
     def __init__(
         self,
         space: dict[str, Any] | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         deduplicate: bool = True,
         structures: dict[str, Structure] | None = None,
         canonical: Callable[[dict[str, Any]], str] | None = None,
     ) -> None:
-        seed = _whole("seed", seed, 0)
+        seed = _whole("seed", 0 if seed is None else seed, 0)
         self.space = _space(space, structures, canonical)
         self.seed = seed
         self.deduplicate = deduplicate
@@ -195,7 +196,7 @@ class Random(fulmen.Searcher):
 
     def ask(self) -> fulmen.Candidate | None:
         """Return the next candidate; None once nothing new is drawn any more."""
-        for _ in range(self.TRIES if self.deduplicate else 1):
+        for _ in range(self.TRIES):
             genotype = self.space.sample(keyed(self.seed, "random", self.drawn))
             self.drawn += 1
             key = self.space.key(genotype)

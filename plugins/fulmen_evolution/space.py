@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,11 +71,16 @@ class Space:
         return any(number < len(domain.begin_with) for domain in self.domains)
 
     def mutate(self, genotype: Genotype, generator: np.random.Generator, changes: int = 1) -> Genotype:
-        """Change some keys, each to another value of its domain."""
-        free = [place for place, domain in enumerate(self.domains) if domain.count != 1]
+        """Make some changes, of one key each; a key whose values have parts may be changed more than once."""
+        free = [
+            place
+            for place, domain in enumerate(self.domains)
+            if domain.count != 1
+            for _ in range(changes if domain.has_parts else 1)
+        ]
         changed = list(genotype)
         for place in generator.permutation(len(free))[:changes].tolist():
-            changed[free[place]] = self.domains[free[place]].mutate(genotype[free[place]], generator)
+            changed[free[place]] = self.domains[free[place]].mutate(changed[free[place]], generator)
         return tuple(changed)
 
     def neighbours(self, genotype: Genotype, generator: np.random.Generator, draws: int) -> list[Genotype]:
@@ -141,10 +146,16 @@ class Space:
         return tuple(values)
 
     def all(self) -> list[Genotype] | None:
-        """Return every genotype of a space of choices, None where there are others."""
-        if not all(isinstance(domain, Choice) for domain in self.domains):
-            return None
-        return list(itertools.product(*(d.values for d in self.domains if isinstance(d, Choice))))
+        """Return every genotype of a space of choices and whole numbers, None where there are others."""
+        values: list[Sequence[Any]] = []
+        for domain in self.domains:
+            if isinstance(domain, Choice):
+                values.append(domain.values)
+            elif isinstance(domain, Range) and domain.integer:
+                values.append(range(int(domain.low), int(domain.high) + 1))
+            else:
+                return None
+        return list(itertools.product(*values))
 
 
 def parse_space(config: Mapping[str, Any], canonical: Canonical | None = None) -> Space:

@@ -45,6 +45,7 @@ class Structure:
     """
 
     listed = False
+    has_parts = True
     count = None
 
     def __init__(

@@ -13,6 +13,7 @@ import pytest
 import fulmen
 import fulmen_evolution
 from fulmen_evolution import Evolution, Random, evolution
+from fulmen_evolution.domains import Choice
 from fulmen_evolution.evolution import CROWD
 from fulmen_evolution.genome import genes_from
 from fulmen_evolution.pareto import non_dominated
@@ -136,7 +137,7 @@ def test_around_a_large_front_a_search_looks_at_some_and_resumes_exactly():
     whole = Evolution(space, GOALS, seed=3)
     begun = drive(whole, CROWD + 20, wholly_front)
     assert len(whole.front()) > CROWD
-    pool = whole.algorithm._near(whole.algorithm.front())
+    pool = whole.algorithm._near(whole.algorithm._centres())
 
     second = Evolution(space, GOALS, seed=3)
     second.load_state_dict(json.loads(json.dumps(whole.state_dict())))
@@ -144,6 +145,42 @@ def test_around_a_large_front_a_search_looks_at_some_and_resumes_exactly():
     assert whole.algorithm.settings.pool <= len(pool.rows) < 1.1 * whole.algorithm.settings.pool
     assert len(set(pool.whose[:, 0].tolist())) < len(begun)
     assert drive(second, 10, wholly_front) == drive(whole, 10, wholly_front)
+
+
+def test_where_neighbours_fill_the_pool_each_member_of_the_front_has_its_turn():
+    """Twenty ranges: some members have as many neighbours as are looked at."""
+    space = {f"x{number}": {"linear": [0.0, 1.0]} for number in range(20)}
+    whole = Evolution(space, GOALS, seed=1)
+    drive(whole, 12, lambda overlay: fulmen.Evaluation({"accuracy": overlay["x0"], "latency": overlay["x0"]}))
+    searched, looked_at = whole.algorithm, set()
+    for searched.asked in range(20, 20 + 10 * evolution.EPOCH, evolution.EPOCH):
+        centres = searched._centres()
+        pool = searched._near(centres)
+        assert len(pool.rows) >= searched.settings.pool
+        looked_at |= {centres[place].individual.id for place in pool.whose[:, 0].tolist()}
+
+    assert looked_at == {told.individual.id for told in searched.front()}
+
+
+def test_around_a_large_front_on_a_lattice_features_are_made_once(monkeypatch):
+    monkeypatch.setattr("fulmen_evolution.neighbours.ROWS", 400)
+    monkeypatch.setattr("fulmen_evolution.neighbours.TOGETHER", 200)
+    space = {f"key{number}": list("abcd") for number in range(8)}  # 24 neighbours each
+    whole = Evolution(space, {"f": "min", "g": "max"}, seed=1)
+
+    def wholly_front(overlay):
+        place = sum("abcd".index(value) * 4**n for n, value in enumerate(overlay.values()))
+        return fulmen.Evaluation({"f": place, "g": place})
+
+    drive(whole, 60, wholly_front)
+    made = []
+    encode = whole.algorithm._features.encode
+    monkeypatch.setattr(whole.algorithm._features, "encode", lambda d: made.append(1) or encode(d))
+    drive(whole, 2 * evolution.EPOCH, wholly_front)
+
+    assert len(whole.front()) > 60
+    # In an epoch some members' neighbours, and each candidate; at each ask all would be more than 20,000.
+    assert len(made) < 3 * 400
 
 
 def test_features_that_are_forgotten_are_made_again_the_same(monkeypatch):
@@ -377,6 +414,40 @@ def test_ask_and_tell_and_state_take_about_two_milliseconds_at_a_thousand():
         json.dumps(search.state_dict())
     # 2 ms on a quiet core; here others may work beside us.
     assert (time.process_time() - start) / 50 < 0.008
+
+
+def test_networks_to_begin_with_all_come_first_and_two_that_are_one_do_no_harm():
+    given = [16, 16, 32, 8, 64]
+    domain = evolved_domain(given)
+    asked = drive(Evolution({"width": domain}, GOALS, seed=1, initial=2), 6, wide)
+
+    assert [c.overlay["width"] for c in asked if c.note["origin"] == "given"] == [16, 32, 8, 64]
+    assert len(asked) == 6
+
+
+def wide(overlay):
+    return fulmen.Evaluation({"accuracy": overlay["width"], "latency": overlay["width"]})
+
+
+def evolved_domain(begin_with):
+    domain = Choice([4, 8, 16, 32, 64, 128])
+    object.__setattr__(domain, "begin_with", begin_with)
+    return domain
+
+
+def test_random_search_passes_by_what_cannot_be_evaluated():
+    domain = evolved_domain([])
+    object.__setattr__(domain, "admits", lambda value: value > 16)
+    asked = drive(Random({"width": domain}, deduplicate=False), 30, wide)
+
+    assert len(asked) == 30
+    assert {c.overlay["width"] for c in asked} == {32, 64, 128}
+
+
+def test_whole_numbers_are_searched_to_the_last():
+    asked = drive(Evolution({"width": {"integer": [1, 60]}}, GOALS, seed=1), 100, wide)
+
+    assert sorted(c.overlay["width"] for c in asked) == list(range(1, 61))
 
 
 def test_random_search_ends_when_nothing_new_is_drawn():

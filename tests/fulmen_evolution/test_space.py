@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from fulmen_evolution.domains import SpaceError
+from fulmen_evolution.domains import Range, SpaceError
 from fulmen_evolution.features import PairFeatures, SparseRows
 from fulmen_evolution.lattice import Lattice
-from fulmen_evolution.space import parse_space
+from fulmen_evolution.space import Space, parse_space
 
 SPACE = {
     "model.op": ["conv", "skip", None, 3, 3.5, True],
@@ -44,6 +44,25 @@ def test_a_mutation_changes_as_many_keys_as_asked_for():
             mutant = space.mutate(drawn, generator, changes)
             different = sum(json.dumps(a) != json.dumps(b) for a, b in zip(drawn, mutant, strict=True))
             assert different == changes
+
+
+class Beads:
+    """A value of several parts: a mutation adds one."""
+
+    width, count, listed, has_parts, begin_with = 1, None, False, True, ()
+
+    def mutate(self, value, generator):
+        return [*value, int(generator.integers(9))]
+
+
+@pytest.mark.parametrize("others", [{}, {"lr": Range(1e-3, 1.0, log=True)}], ids=["alone", "beside a range"])
+def test_two_changes_may_be_two_of_one_value_that_has_parts(others):
+    space, generator = Space({"layers": Beads(), **others}), np.random.default_rng(2)
+    begun = ([], *(0.1 for _ in others))
+    added = [len(space.mutate(begun, generator, 2)[0]) for _ in range(300)]
+
+    assert set(added) == ({1, 2} if others else {2})
+    assert not others or 60 < added.count(2) < 140  # a third: two of three changes are chosen
 
 
 def test_neighbours_of_choices_are_all_that_differ_in_one_key():
@@ -135,3 +154,21 @@ def test_a_lattice_does_at_once_what_the_space_does_one_by_one(levels):
     np.testing.assert_allclose(lattice.times(drawn, weights), rows.times(weights), atol=1e-12)
     np.testing.assert_allclose(rows.times(weights), rows.dense() @ weights, atol=1e-12)
     assert len(set(lattice.numbers(drawn).tolist())) == len({lattice.genotype(row) for row in drawn})
+
+
+def test_of_many_keys_each_entry_of_a_row_stands_once():
+    """Sixty ranges have 7,201 pairs and more, which share some 500 entries."""
+    space = parse_space({f"x{number}": {"linear": [0.0, 1.0]} for number in range(60)})
+    features = PairFeatures(space.widths)
+    description = space.describe(space.sample(np.random.default_rng(3)))
+
+    places, values = features.encode(description)
+
+    assert len(set(places.tolist())) == len(places) <= features.size
+    other = PairFeatures(space.widths)
+    other.size = 1 << 30  # nothing is summed
+    at, weights = other.encode(description)
+    assert len(at) > 7_000
+    np.testing.assert_allclose(
+        np.bincount(places, values, features.size), np.bincount(at, weights, features.size), atol=1e-12
+    )

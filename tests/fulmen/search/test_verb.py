@@ -98,6 +98,23 @@ def test_final_trainings_for_other_epochs_are_others(run_fulmen, write_config):
     assert run_fulmen("studies", "show", "out").stdout.count("final trainings 1 of 1") == 1
 
 
+def test_the_searchers_seed_is_that_of_the_run_unless_it_has_one(run_fulmen, write_config):
+    name, asked = write_config(), {}
+    for run, options in {
+        "1": ["--seed_everything=1"],
+        "2": ["--seed_everything=2"],
+        "its own": ["--seed_everything=2", "--searcher.seed=1"],
+    }.items():
+        ran = run_fulmen("search", "--config", name, f"--run={run}", "--quiet", *options)
+        assert ran.status == 0, ran.stderr
+        with Study.read(Path(run)) as study:
+            asked[run] = [(one.candidate.overlay, one.candidate.seed) for one in study.told()]
+    overlays = {run: [overlay for overlay, _ in candidates] for run, candidates in asked.items()}
+
+    assert overlays["1"] == overlays["its own"] != overlays["2"]
+    assert not {seed for _, seed in asked["1"]} & {seed for _, seed in asked["2"]}
+
+
 def test_another_config_at_a_finished_run_goes_beside_it_with_a_word(run_fulmen, write_config, caplog):
     name = write_config()
     assert search(run_fulmen, name).status == 0
@@ -392,7 +409,7 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         ),
         (
             {"searcher": {"class_path": "climber", "init_args": {"space": {"model.init_args.lrr": [1]}}}},
-            "search.yaml: searcher: overlay: model.init_args.lrr: no such key in the config; did you mean "
+            "search.yaml: searcher: model.init_args.lrr: no such key in the config; did you mean "
             "'model.init_args.lr'?",
         ),
         (

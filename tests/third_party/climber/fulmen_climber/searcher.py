@@ -11,15 +11,15 @@ class Climber(fulmen.Searcher):
     Args:
         space: Dotted key to the values it may have.
         objectives: In a search, the config's.
-        seed: Of what is drawn.
+        seed: Of what is drawn. None: in a search ``seed_everything``, elsewhere 0.
     """
 
-    def __init__(self, space: dict[str, list], objectives: list | None = None, seed: int = 0) -> None:
+    def __init__(self, space: dict[str, list], objectives: list | None = None, seed: int | None = None):
         if not space or not all(space.values()):
             raise fulmen.UserError("climber: space: expected keys and a list of values for each.")
         first = (objectives or [{"name": "loss", "mode": "min"}])[0]
         self.space, self.name, self.sign = space, first["name"], 1 if first["mode"] == "min" else -1
-        self.seed, self.asked, self.best, self.at = seed, 0, None, None
+        self.seed, self.asked, self.best, self.at = seed or 0, 0, None, None
 
     def ask(self):
         draw = random.Random(f"{self.seed}/{self.asked}")
