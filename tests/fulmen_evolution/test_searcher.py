@@ -13,7 +13,7 @@ import pytest
 import fulmen
 import fulmen_evolution
 from fulmen_evolution import Evolution, Random, evolution
-from fulmen_evolution.domains import Choice
+from fulmen_evolution.domains import Choice, Range
 from fulmen_evolution.evolution import CROWD
 from fulmen_evolution.genome import genes_from
 from fulmen_evolution.pareto import non_dominated
@@ -423,6 +423,14 @@ def test_networks_to_begin_with_all_come_first_and_two_that_are_one_do_no_harm()
 
     assert [c.overlay["width"] for c in asked if c.note["origin"] == "given"] == [16, 32, 8, 64]
     assert len(asked) == 6
+
+
+def test_what_is_given_twice_is_followed_by_something_drawn_where_there_is_no_list():
+    domain = Range(1.0, 128.0)
+    object.__setattr__(domain, "begin_with", [16.0, 16.0])
+    asked = drive(Evolution({"width": domain}, GOALS, seed=1, initial=2), 4, wide)
+
+    assert len({c.overlay["width"] for c in asked}) == 4
 
 
 def wide(overlay):
