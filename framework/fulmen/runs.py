@@ -34,10 +34,13 @@ class RunDirectory:
         resumed: Whether an unfinished run is continued.
     """
 
-    def __init__(self, path: Path, resumed: bool, descriptor: int) -> None:
+    def __init__(
+        self, path: Path, resumed: bool, descriptor: int, before: frozenset[str] | None = None
+    ) -> None:
         self.path = path
         self.resumed = resumed
         self._descriptor = descriptor
+        self._before = before  # what was in the folder; None: it was made
         self._ended = False
 
     def finish(self, state: str = "done") -> None:
@@ -70,9 +73,15 @@ class RunDirectory:
         return any(path.is_file() and path.name not in own for path in self.path.rglob("*"))
 
     def forget(self) -> None:
-        """Remove the folder, unless it was there before: a run that was refused at once leaves no trace."""
-        if not self.resumed:
-            shutil.rmtree(self.path, ignore_errors=True)  # a worker may be writing its last line
+        """Remove what was made of the folder: a run that was refused at once leaves no trace."""
+        if self.resumed:
+            return
+        for entry in list(self.path.iterdir()):
+            if entry.name not in (self._before or ()):
+                # A worker may be writing its last line.
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+        if self._before is None:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def close(self) -> None:
         """Unlock the folder; a run that has not finished is marked as interrupted."""
@@ -111,6 +120,7 @@ def open_run(
     digest = digest_of(identity)
     base = Path(path) if path is not None else RUNS / f"{verb}-{digest}"
     number, held = 1, ""
+    config = yaml.safe_dump(dict(identity if shown is None else shown), sort_keys=False)
     while True:
         folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
         number += 1
@@ -118,7 +128,7 @@ def open_run(
         if state is None:
             if path is not None and held:
                 log.warning("%s: is taken by an earlier %s; this one goes to %s.", base, held, folder)
-            return _start(folder, verb, digest, identity if shown is None else shown)
+            return _start(folder, verb, digest, config)
         if fresh or (state["state"] == "done" and not (extend and state["digest"] == digest)):
             held = held or state["verb"]
             continue
@@ -129,6 +139,8 @@ def open_run(
             )
         directory = RunDirectory(folder, True, _lock(folder))
         directory.mark("running")
+        if not (folder / _CONFIG).exists():  # killed at once
+            write_artifact(folder / _CONFIG, config)
         return directory
 
 
@@ -145,14 +157,16 @@ def digest_of(identity: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def _start(folder: Path, verb: str, digest: str, shown: Mapping[str, Any]) -> RunDirectory:
+def _start(folder: Path, verb: str, digest: str, config: str) -> RunDirectory:
+    before = frozenset(entry.name for entry in folder.iterdir()) if folder.is_dir() else None
     require_writable(folder)
     descriptor = _lock(folder)
-    write_artifact(folder / _CONFIG, yaml.safe_dump(dict(shown), sort_keys=False))
+    # First of all: by it the folder is known to be a run's, with whatever else is written.
     write_artifact(
         folder / _STATUS, json.dumps({"state": "running", "verb": verb, "digest": digest}, indent=1)
     )
-    return RunDirectory(folder, False, descriptor)
+    write_artifact(folder / _CONFIG, config)
+    return RunDirectory(folder, False, descriptor, before)
 
 
 def _state(folder: Path) -> dict[str, Any] | None:
@@ -161,9 +175,8 @@ def _state(folder: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = json.loads((folder / _STATUS).read_text())
         return state
     except FileNotFoundError:
-        inside = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-        # A run killed before its status was written leaves no more than these.
-        if inside <= {_LOCK, _CONFIG} or all(name.startswith(".") for name in inside - {_CONFIG}):
+        # A run killed before its status was written leaves its lock, and a temporary file perhaps.
+        if not folder.is_dir() or all(entry.name.startswith(".") for entry in folder.iterdir()):
             return None
         raise UserError(f"{folder}: is no run folder (it has no {_STATUS}); choose another --run.") from None
     except NotADirectoryError:

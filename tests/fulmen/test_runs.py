@@ -96,11 +96,42 @@ def test_a_damaged_status_is_refused(tmp_path):
 def test_a_run_that_died_before_its_status_was_written_is_taken_over(tmp_path):
     open_run("analyze", ONE, tmp_path / "run").close()
     (tmp_path / "run" / "status.json").unlink()
+    (tmp_path / "run" / "config.yaml").unlink()
 
     directory = open_run("analyze", OTHER, tmp_path / "run")
 
     assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "running"
     directory.close()
+
+
+def test_a_run_that_died_before_its_config_was_written_has_it_when_it_goes_on(tmp_path):
+    open_run("analyze", ONE, tmp_path / "run").close()
+    written = (tmp_path / "run" / "config.yaml").read_text()
+    (tmp_path / "run" / "config.yaml").unlink()
+
+    open_run("analyze", ONE, tmp_path / "run").close()
+
+    assert (tmp_path / "run" / "config.yaml").read_text() == written
+
+
+def test_a_config_of_the_users_is_not_written_over(tmp_path):
+    (tmp_path / "config.yaml").write_text("mine: 1  # and a comment")
+
+    with pytest.raises(UserError, match="is no run folder"):
+        open_run("search", ONE, tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_of_a_folder_that_was_there_a_refused_run_removes_its_own_files_alone(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").touch()
+    directory = open_run("search", ONE, tmp_path)
+    (tmp_path / "workers").mkdir()
+    directory.forget()
+    directory.close()
+
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".git", "HEAD"]
 
 
 def hold(path, ready, done):
