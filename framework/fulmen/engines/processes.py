@@ -231,7 +231,7 @@ class ProcessesEngine(Engine):
             times = "" if allowance == 1 else f", {allowance:g} times for this one"
             why = f"it took more than {self.timeout_s * allowance:g} s (timeout_s{times})"
             return self._lost(worker, "timeout", why)
-        if self.memory_mb is not None and worker.process.memory() > self.memory_mb * 2**20:
+        if self.memory_mb is not None and worker.process.has_more_than(self.memory_mb * 2**20):
             worker.work.tries += self.retries  # it would only do it again
             return self._lost(worker, "oom", f"it took more than {self.memory_mb} MB (memory_mb)")
         return []

@@ -183,7 +183,8 @@ class RayEngine(Engine):
         if time.monotonic() - self._looked < LOOK:
             return
         if self._cluster is None:
-            self._cluster = Cluster(self.address, self.workers or len(os.sched_getaffinity(0)))
+            own = self.workers * self.threads if self.workers else len(os.sched_getaffinity(0))
+            self._cluster = Cluster(self.address, own)
         self._looked = time.monotonic()
         try:
             nodes = self._cluster.nodes()
@@ -238,8 +239,10 @@ class RayEngine(Engine):
                 f"engine ray: {host.name or host.node.address}: {_said(error.cause)}"
             ) from error
         except unavailable:
-            time.sleep(SHORT)
-            return []  # it is asked again until it has been silent for too long
+            time.sleep(SHORT)  # it is asked again until it has been silent for too long
+            if not host.name:
+                host.question = host.actor.hello.remote()
+            return []
         except self._ray.exceptions.RayError as error:
             return self._lost(host, f"is gone ({_said(error)})")
         host.answered = True

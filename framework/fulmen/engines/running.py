@@ -44,6 +44,8 @@ class TaskRunner:
                 arguments = [self._setup(task), *arguments]
             result = _plain(function(*arguments), task)
         except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error  # Lightning's Trainer exits where it is interrupted
             seconds = time.monotonic() - start
             text = "".join(traceback.format_exception(error))
             return Outcome(task.key, None, one_line(error), _status(error), seconds, error, text)
@@ -74,5 +76,10 @@ def _plain(result: Any, task: Task) -> Any:
 
 
 def _status(error: BaseException) -> OutcomeStatus:
+    return "oom" if lacks_memory(error) else "failed"
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Say whether an error is that there is no memory left, of whichever kind."""
     said = str(error).lower()
-    return "oom" if isinstance(error, MemoryError) or any(t in said for t in _NO_MEMORY) else "failed"
+    return isinstance(error, MemoryError) or any(text in said for text in _NO_MEMORY)

@@ -63,11 +63,6 @@ class WorkerProcess:
         """What to wait for: its channel and its end."""
         return [self.channel, self._process.sentinel]
 
-    @property
-    def has_unsent(self) -> bool:
-        """Whether a part of a message still waits for room in the channel."""
-        return bool(self._unsent)
-
     def send(self, text: bytes) -> None:
         """Send a message; what does not fit at once goes with the next `flush`."""
         self._unsent += frames.frame(text)
@@ -117,16 +112,19 @@ class WorkerProcess:
                 return f"was killed by {signal.Signals(-code).name}"
         return f"ended with status {code} and no result"
 
-    def memory(self) -> int:
-        """Return the bytes of memory that are its own and its children's, 0 if it is gone."""
+    def has_more_than(self, limit: int) -> bool:
+        """Say whether it and its children have taken so many bytes of memory; not, if it is gone."""
         import psutil  # not before there is a limit to keep
 
         try:
             process = psutil.Process(self.pid)
             everyone = [process, *process.children(recursive=True)]
         except psutil.Error:
-            return 0
-        return sum(_own_memory(one.pid) for one in everyone)
+            return False
+        if sum(_resident(one.pid) for one in everyone) <= limit:
+            return False
+        # Those counted a page that is shared, as a data loader's with the worker it was forked from, each.
+        return sum(_resident_share(one.pid) for one in everyone) > limit
 
     def retire(self) -> None:
         """Let it end by itself: it has no more tasks."""
@@ -159,9 +157,19 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
-def _own_memory(pid: int) -> int:
+def _resident(pid: int) -> int:
+    return _summed(f"/proc/{pid}/status", "RssAnon:", "RssShmem:")
+
+
+def _resident_share(pid: int) -> int:
+    """As `_resident`, but a page of several processes counts as a part in each; it takes milliseconds."""
+    return _summed(f"/proc/{pid}/smaps_rollup", "Pss_Anon:", "Pss_Shmem:")
+
+
+def _summed(file: str, *names: str) -> int:
+    """Return bytes out of a file of /proc; 0 if the process is gone."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(file).read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(names))

@@ -84,6 +84,20 @@ def eat(megabytes: int, piecewise: bool = False) -> int:
     return len(held)
 
 
+def share(megabytes: int, children: int, seconds: float) -> str:
+    """Take memory, and fork so many children that live as long: they have the same memory."""
+    held = b"x" * (megabytes * 2**20)
+    pids = []
+    for _ in range(children):
+        if not (pid := os.fork()):
+            time.sleep(seconds)
+            os._exit(0)
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    return "alive" if held else "gone"
+
+
 def big_result(megabytes: int) -> str:
     """Return more than crosses."""
     return "x" * (megabytes * 2**20)

@@ -30,7 +30,7 @@ def output(tmp_path_factory):
 def engine(output):
     """One for all tests: to begin a cluster takes ten seconds."""
     others = psutil.Process().children(recursive=True)  # of tests before
-    engine = RayEngine(workers=2, timeout_s=3.0, memory_mb=900)
+    engine = RayEngine(workers=2, threads=2, timeout_s=3.0, memory_mb=900)
     engine.output = output
     engine.submit(task("first", "give_back", 0))
     gather(engine, 1, 240)  # a cluster may be slow to begin
@@ -49,6 +49,11 @@ class TestRay(EngineConformance):
     def engine(self, engine):
         """The module's: the kit's own would be a cluster for each test."""
         return engine
+
+
+def test_there_are_as_many_workers_as_were_asked_for(engine):
+    """The cluster of its own has a core for each of their threads."""
+    assert engine.slots == 2
 
 
 @pytest.mark.parametrize("how", ["kill", "exit", "garbage"])
