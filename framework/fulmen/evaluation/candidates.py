@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import seed_everything
+from lightning.pytorch import LightningDataModule, LightningModule, seed_everything
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from fulmen.artifacts import make_folder
 from fulmen.costs.quiet import Quiet
+from fulmen.engines.running import lacks_memory
 from fulmen.errors import ConfigError, DataError, UserError
 from fulmen.evaluation.hushing import hushed
 from fulmen.evaluation.stopping import Hopeless, LetMeasure, StopHopeless
@@ -30,7 +32,6 @@ from fulmen.study.rows import plain_evaluation
 from fulmen.targets import one_line
 
 _TOO_FEW = re.compile(r"check ([\d.]+) of the `?train_dataloader`? but \S+ \* (\d+) < 1")
-_NO_MEMORY = ("out of memory", "can't allocate memory", "unable to allocate")
 
 
 def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
         template: What it is laid over.
         work: Plain data: ``overlay`` (the candidate's and its fidelity's), ``seed``, ``objectives``,
             ``abort`` (the options of `StopHopeless`), ``folder`` (where its checkpoint goes; None keeps
-            none), ``test`` (whether it is tested at the end).
+            none), ``test`` (whether it is tested at the end), ``will_test`` (whether the best will be).
 
     Returns:
         An Evaluation as plain data.
@@ -73,7 +74,8 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
         logging.getLogger(__name__).exception(
             "candidate failed: %s", one_line(error)
         )  # into the worker's file
-        evaluation = Evaluation(status=_status(error), failure=one_line(error))
+        status: EvaluationStatus = "oom" if lacks_memory(error) else "crash"
+        evaluation = Evaluation(status=status, failure=one_line(error))
     # A trainer, its model and its data hold each other: their gigabytes would stay for several candidates.
     gc.collect()
     return {**plain_evaluation(evaluation), "seconds": time.monotonic() - start}
@@ -91,6 +93,8 @@ def _evaluated(template: Template, work: Mapping[str, Any]) -> Evaluation:
             trainer, model, data = template.build(work["overlay"], folder, callbacks)
         except ConfigError as error:
             return Evaluation(status="invalid", failure=str(error))
+        if work["will_test"]:
+            _require_test(model, data)
         with quiet.working():
             trainer.fit(model, datamodule=data)
         checkpoint = make_folder(folder) / "model.ckpt"
@@ -112,6 +116,15 @@ def _evaluated(template: Template, work: Mapping[str, Any]) -> Evaluation:
     return Evaluation(values, artifacts={"checkpoint": str(checkpoint)})
 
 
-def _status(error: Exception) -> EvaluationStatus:
-    said = str(error).lower()
-    return "oom" if isinstance(error, MemoryError) or any(t in said for t in _NO_MEMORY) else "crash"
+def _require_test(model: LightningModule, data: LightningDataModule | None) -> None:
+    """Refuse, before anything is trained, what could not be tested in the end.
+
+    Raises:
+        ConfigError: the model or the data has no part for it.
+    """
+    for one, needed in ((model, "test_step"), (data, "test_dataloader")):
+        if one is not None and not is_overridden(needed, one):
+            raise ConfigError(
+                f"final: trains the best and tests them; {type(one).__name__} has no {needed}: write one, or "
+                "leave final out."
+            )

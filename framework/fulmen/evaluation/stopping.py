@@ -79,8 +79,8 @@ class StopHopeless(pl.Callback):
                 raise Hopeless("nan", f"the loss is {float(loss)} in epoch {trainer.current_epoch + 1}")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the metric, once, and at that of the rungs."""
-        if trainer.sanity_checking:
+        """Look at the metric, once, and at that of the rungs: in the last validation of an epoch."""
+        if trainer.sanity_checking or _is_validated_again(trainer):
             return
         epoch = trainer.current_epoch + 1
         if self.metric is not None and epoch == self.after:
@@ -101,6 +101,14 @@ class StopHopeless(pl.Callback):
         if not goes_on:
             why = f"{self.rung_metric} is {value:.4g} after {epoch} epochs; {limit:.4g} was needed to go on"
             raise Hopeless("stuck", why, self.reached)
+
+
+def _is_validated_again(trainer: pl.Trainer) -> bool:
+    """Say whether another validation comes in this epoch; of one without a length nobody knows."""
+    batches, every = trainer.num_training_batches, trainer.val_check_batch
+    if every is None or math.isinf(batches):
+        return False
+    return batches - (trainer.fit_loop.epoch_loop.batch_idx + 1) >= every
 
 
 def _logged(trainer: pl.Trainer, metric: str, key: str) -> float:

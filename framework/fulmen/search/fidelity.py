@@ -73,10 +73,10 @@ class Fidelity:
 def require_validation(
     objectives: Sequence[Objective], fidelity: Fidelity, final: Final | None, trainer: Mapping[str, Any]
 ) -> None:
-    """Refuse trainings that end before their first validation where an objective is measured in one.
+    """Refuse trainings without the validations that something is measured in.
 
     Raises:
-        ConfigError: names the epochs, and what they are too few for.
+        ConfigError: names the epochs, and what they are too few for or no multiples of.
     """
     every = trainer.get("check_val_every_n_epoch") or 1
     metrics = [o.name for o in objectives if str(o.source.get("metric", "")).startswith("val")]
@@ -87,6 +87,17 @@ def require_validation(
                 f"{part}: epochs: expected {every} or more, got {epochs}: the model is validated after every "
                 f"{every} (trainer.check_val_every_n_epoch), and {metrics[0]!r} comes of that."
             )
+    last = fidelity.epochs or trainer.get("max_epochs") or math.inf
+    looked_at = [("rungs", epoch) for epoch in fidelity.rungs or []]
+    looked_at += [("abort_after", fidelity.abort_after)] if fidelity.abort_metric is not None else []
+    for key, epoch in looked_at:
+        found = f"got {epoch}: a candidate is looked at when it has been validated."
+        if epoch % every:
+            raise ConfigError(
+                f"fidelity: {key}: expected multiples of {every} (trainer.check_val_every_n_epoch), {found}"
+            )
+        if 0 < last < epoch:
+            raise ConfigError(f"fidelity: {key}: expected {last} or less, the last epoch, {found}")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fulmen.errors import UserError
+from fulmen.errors import ConfigError, UserError
 from fulmen.search.budget import Budget
 from fulmen.searching import Candidate, Engine, Evaluation, EvaluationStatus, Outcome, Searcher, Task
 from fulmen.seeds import keyed_generator
@@ -77,6 +77,7 @@ class SearchLoop:
             searcher.load_state_dict(state)
         self.waiting = deque(study.pending())  # asked for and not told: the first to run, as they were
         self.asked = study.counts()["asked"]
+        self._proven = any(one.evaluation.status == "ok" for one in study.told())
         self._spent_before: float = study.get("seconds") or 0.0
         self._start = clock()
         self._exhausted = False
@@ -101,6 +102,7 @@ class SearchLoop:
                 outcomes = self.engine.poll(min(POLL, left))
                 # An engine may answer twice, or what was cancelled: only what is in flight counts, once.
                 mine = list({o.key: o for o in outcomes if o.key in self.in_flight}.values())
+                mine.sort(key=lambda outcome: isinstance(outcome.error, UserError))  # none is lost by it
                 for number, outcome in enumerate(mine, start=1):
                     # One sync for all that came together; until then none of them is spoken of.
                     self._take(outcome, durable=number == len(mine), asking=not stopping)
@@ -125,8 +127,23 @@ class SearchLoop:
 
     def _take(self, outcome: Outcome, durable: bool, asking: bool) -> None:
         """Commit one result and tell it; with it the next candidate, which saves a commit of its own."""
-        candidate = self.in_flight.pop(outcome.key)
-        evaluation = checked(read(outcome), self.objectives)
+        evaluation = checked(self._evaluation(outcome), self.objectives)
+        self._record(self.in_flight.pop(outcome.key), evaluation, durable, asking)
+
+    def _evaluation(self, outcome: Outcome) -> Evaluation:
+        """Return the evaluation of an outcome.
+
+        Raises:
+            UserError: the input is wrong: no other candidate would fare better, as far as is known.
+        """
+        try:
+            return read(outcome)
+        except ConfigError as error:
+            if not self._proven:
+                raise
+            return Evaluation(status="invalid", failure=str(error), seconds=outcome.seconds)
+
+    def _record(self, candidate: Candidate, evaluation: Evaluation, durable: bool, asking: bool) -> None:
         following = None
         with self.study.transaction(durable) as transaction:
             transaction.tell(candidate.id, evaluation)
@@ -134,6 +151,7 @@ class SearchLoop:
             if asking and not self.waiting and self._may_ask():
                 following = self._ask(transaction)
             self._save_state(transaction)
+        self._proven = self._proven or evaluation.status == "ok"
         if following is not None:
             self._dispatch(following)
         self.watch(Step(candidate, evaluation, len(self.in_flight)))
@@ -161,8 +179,15 @@ class SearchLoop:
 
     def _dispatch(self, candidate: Candidate) -> None:
         key = f"candidate-{candidate.id}"
+        try:
+            task = self.make_task(candidate, key)
+        except ConfigError as error:
+            if not self._proven:
+                raise
+            self._record(candidate, Evaluation(status="invalid", failure=str(error)), True, asking=False)
+            return
         self.in_flight[key] = candidate
-        self.engine.submit(self.make_task(candidate, key))
+        self.engine.submit(task)
 
 
 def read(outcome: Outcome) -> Evaluation:
@@ -183,13 +208,13 @@ def read(outcome: Outcome) -> Evaluation:
 
 
 def checked(evaluation: Evaluation, objectives: Sequence[str]) -> Evaluation:
-    """Return an evaluation that is ok only if it has a finite number for each objective."""
+    """Return an evaluation that is ok only if it has a finite number for each of these names."""
     if evaluation.status != "ok":
         return evaluation
     for name in objectives:
         value = evaluation.values.get(name)
         if value is None:
-            return replace(evaluation, status="invalid", failure=f"objective {name}: there is no value")
+            return replace(evaluation, status="invalid", failure=f"{name}: there is no value")
         if not math.isfinite(value):
-            return replace(evaluation, status="nan", failure=f"objective {name}: {value}")
+            return replace(evaluation, status="nan", failure=f"{name} is {value}")
     return evaluation

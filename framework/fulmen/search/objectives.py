@@ -14,6 +14,7 @@ from fulmen.searching import Evaluation, Objective
 from fulmen.study import Told
 
 _SOURCES = ("metric", "cost", "analyzer")
+_COLUMNS = ("candidate", "failed", "failure", "parents", "place", "seconds", "seed", "status", "trained")
 
 
 def check(objectives: Sequence[Objective]) -> None:
@@ -29,6 +30,8 @@ def check(objectives: Sequence[Objective]) -> None:
         where = f"objectives: {objective.name!r}"
         if names.count(objective.name) > 1:
             raise ConfigError(f"{where}: stands there twice; names are unique.")
+        if objective.name in _COLUMNS:
+            raise ConfigError(f"{where}: is a column of the results; expected another name than {_COLUMNS}.")
         kinds = [kind for kind in _SOURCES if kind in objective.source]
         if len(kinds) != 1:
             raise ConfigError(

@@ -13,7 +13,6 @@ from fulmen.analysis.figures import new_figure
 from fulmen.artifacts import artifact_folder, write_artifact
 from fulmen.search.cards import glance
 from fulmen.search.finals import final_lines, finals_table
-from fulmen.search.objectives import volume
 from fulmen.search.progress import Standing
 from fulmen.searching import Objective
 from fulmen.study import Told
@@ -171,12 +170,3 @@ def write_tables(
 ) -> None:
     """Write ``front.csv``."""
     write_artifact(folder / "front.csv", front_table(front, objectives).to_csv(index=False))
-
-
-def hypervolumes(told: Sequence[Told], objectives: Sequence[Objective], points: int = 50) -> pd.DataFrame:
-    """Return the hypervolume after so many results, at evenly spaced moments."""
-    import pandas as pd
-
-    counts = sorted({max(1, round(len(told) * n / points)) for n in range(1, points + 1)}) if told else []
-    rows = [(count, volume(told[:count], objectives)) for count in counts]
-    return pd.DataFrame([row for row in rows if row[1] is not None], columns=["evaluations", "hypervolume"])

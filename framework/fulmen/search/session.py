@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from fulmen.search.budget import Budget
 from fulmen.search.cards import model_card
 from fulmen.search.checkpoints import checkpoint_of, prune
 from fulmen.search.fidelity import Fidelity, Final
-from fulmen.search.finals import AGAIN, FINALS, belonging, handed_over, planned
+from fulmen.search.finals import AGAIN, FINALS, FinalTraining, belonging, handed_over, planned
 from fulmen.search.interruption import deferred_signals
-from fulmen.search.loop import SearchLoop, Step, read
+from fulmen.search.loop import SearchLoop, Step, checked, read
 from fulmen.search.objectives import front as front_of
 from fulmen.search.progress import Display, Standing, standing
 from fulmen.search.rungs import LIMITS, limits, with_limits
@@ -123,13 +124,13 @@ class Session:
             stopped = stop.exists() and (self.budget.room(loop.asked) or bool(study.pending()))
             self._told = study.told()
             front = front_of(self._told, self.objectives)
+            results.write_tables(self.folder, self._told, front, self.objectives)  # whatever finals come to
             if self.final is not None and not stopped and front:
-                self._train_in_full(study, front, self.final, check)
+                stopped = not self._train_in_full(study, front, self.final, check, stop)
         finally:
             self.display.close()
         finals = belonging(study.finals(), self.final)
         now = standing(self._told, self.objectives, 0, worked, self.budget)
-        results.write_tables(self.folder, self._told, front, self.objectives)
         results.write_networks(self.folder, self._networks(front, finals))
         self.on_end(rows_of(front, self._told))
         report = results.make_report(self._told, front, self.objectives, finals, now)
@@ -191,6 +192,7 @@ class Session:
             "abort": dict(abort or {}),
             "folder": str(folder.absolute()),
             "test": abort is None,  # a final training
+            "will_test": self.final is not None,
         }
         return Task(key, EVALUATE, (work,), TEMPLATE, (self.config,))
 
@@ -221,6 +223,9 @@ class Session:
             front = front_of(self._told, self.objectives)
             ids = [one.candidate.id for one in front]
             prune(self._told, front, self.checkpoints_mb)
+            if step.evaluation.status != "ok":  # it failed after its training perhaps
+                checkpoint = self.folder / "candidates" / str(step.candidate.id) / "model.ckpt"
+                checkpoint.unlink(missing_ok=True)
             if ids != self._front:
                 self._front = ids
                 now = standing(self._told, self.objectives, len(loop.in_flight), loop.seconds, self.budget)
@@ -233,36 +238,49 @@ class Session:
             )
 
     def _train_in_full(
-        self, study: Study, front: Sequence[Told], final: Final, check: Callable[[], None]
-    ) -> None:
+        self, study: Study, front: Sequence[Told], final: Final, check: Callable[[], None], stop: Path
+    ) -> bool:
         """Train the best with several seeds at full budget and test them; what is done already stays done.
 
         What took too long or lost its worker is tried again, perhaps with other limits.
+
+        Returns:
+            Whether all are done: if not, ``stop`` has appeared.
         """
         plan = planned(front, final)
         done = {key for key, result in study.finals().items() if result["status"] not in AGAIN}
         allowance = final.allowance(self.fidelity, self.config.get("trainer", {}).get("max_epochs"))
         left = {training.key: training for training in plan if training.key not in done}
         if not left:
-            return
+            return True
         with study.transaction() as transaction:
             transaction.set(FINALS, [training.key for training in plan])
-        for key, training in left.items():
-            task = self._task(key, training.overlay, training.seed, self.folder / "finals" / key)
-            self.engine.submit(replace(task, allowance=allowance))
+        waiting, in_flight = deque(left.values()), dict[str, FinalTraining]()
         self.display.show_finals(len(plan) - len(left), len(plan))
-        while left:
+        while waiting or in_flight:
             check()
+            if stop.exists():
+                waiting.clear()
+            while waiting and len(in_flight) < self.engine.slots:
+                training = waiting.popleft()
+                key = training.key
+                in_flight[key] = training
+                task = self._task(key, training.overlay, training.seed, self.folder / "finals" / key)
+                self.engine.submit(replace(task, allowance=allowance))
             for outcome in self.engine.poll(1.0):
-                if outcome.key not in left:
+                if outcome.key not in in_flight:
                     continue
-                training = left.pop(outcome.key)
+                training = in_flight.pop(outcome.key)
+                del left[outcome.key]
                 evaluation = read(outcome)
+                tested = [name for name in evaluation.values if name.startswith("test_")]
+                evaluation = checked(evaluation, [*(o.name for o in self.objectives), *tested])
                 with study.transaction() as transaction:
                     transaction.final(outcome.key, training.candidate.id, evaluation)
                 if evaluation.failure:
                     log.warning("%s failed: %s", outcome.key, evaluation.failure)
                 self.display.show_finals(len(plan) - len(left), len(plan))
+        return not left
 
 
 def _judged_by(objectives: Sequence[Objective]) -> Objective:

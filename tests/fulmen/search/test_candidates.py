@@ -11,9 +11,12 @@ import pytest
 from torch import nn
 
 from fulmen.checkpoints import load_checkpoint
+from fulmen.engines.running import TaskRunner
 from fulmen.evaluation.candidates import evaluate
 from fulmen.evaluation.template import make_template
 from fulmen.search.interruption import Terminated, deferred_signals
+from fulmen.search.session import EVALUATE, TEMPLATE
+from fulmen.searching import Task
 from fulmen.testing.toys import ToyClassifier, ToyImages
 
 CONFIG = {
@@ -28,6 +31,7 @@ WORK = {
     "objectives": [{"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}],
     "abort": {},
     "test": False,
+    "will_test": False,
 }
 
 
@@ -114,3 +118,17 @@ def test_a_sigterm_is_no_failure_of_the_candidates(tmp_path, monkeypatch):
             ended.append("by evaluate")
 
     assert ended == ["by evaluate"]
+
+
+def test_an_interrupt_ends_the_run_and_is_no_failure_of_the_candidates(tmp_path, monkeypatch):
+    """Lightning's Trainer makes an exit of it, which a task could have come to by itself."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ToyImages, "on_before_batch_transfer", interrupt, raising=False)
+    work = {**WORK, "folder": str(tmp_path)}
+    runner = TaskRunner()
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(Task("0", EVALUATE, (work,), TEMPLATE, (CONFIG,)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from dataclasses import replace
 
 import pytest
 
+from fulmen.errors import ConfigError
 from fulmen.search.budget import Budget
 from fulmen.search.loop import SearchLoop, checked, read
 from fulmen.searching import Task
@@ -106,6 +109,57 @@ def make_loop(study, engine, budget, **more):
 
 def compute(task):
     return bowl(task.arguments[0]["x"], task.arguments[0]["y"])
+
+
+def refusing(told):
+    """An engine whose every candidate is refused, as by a wrong config, once so many have values."""
+    engine = SimulatedEngine(4, compute)
+    poll = engine.poll
+
+    def poll_and_refuse(timeout):
+        outcomes = []
+        for outcome in poll(timeout):
+            refused = next(count) >= told
+            error = ConfigError("trainer: this will not do") if refused else None
+            outcomes.append(replace(outcome, error=error, failure=str(error)) if refused else outcome)
+        return outcomes
+
+    count = itertools.count()
+    engine.poll = poll_and_refuse
+    return engine
+
+
+def test_a_config_that_no_candidate_can_do_with_ends_the_search(tmp_path):
+    study = Study.open(tmp_path, "test")
+    with pytest.raises(ConfigError, match="this will not do"):
+        make_loop(study, refusing(0), Budget(20)).run()
+
+
+def test_what_one_candidate_cannot_do_with_is_its_own_failure_once_others_could(tmp_path):
+    study = Study.open(tmp_path, "test")
+    make_loop(study, refusing(8), Budget(20)).run()
+
+    statuses = [one.evaluation.status for one in study.told()]
+    assert statuses == ["ok"] * 8 + ["invalid"] * 12
+    assert study.told()[-1].evaluation.failure == "trainer: this will not do"
+
+
+def test_a_candidate_that_no_task_can_be_made_of_is_its_own_failure_too(tmp_path):
+    study, engine = Study.open(tmp_path, "test"), SimulatedEngine(4, compute)
+    loop = make_loop(study, engine, Budget(20))
+    make_task = loop.make_task
+
+    def make_some(candidate, key):
+        if candidate.id in (9, 10, 19):
+            raise ConfigError("overlay: x: no such key")
+        return make_task(candidate, key)
+
+    loop.make_task = make_some
+    loop.run()
+
+    failed = [one.candidate.id for one in study.told() if one.evaluation.status == "invalid"]
+    assert sorted(failed) == [9, 10, 19]
+    assert len(study.told()) == 20
 
 
 def test_thousands_of_workers_are_busy_and_each_result_is_committed(tmp_path):

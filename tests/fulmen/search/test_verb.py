@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from lightning.pytorch import LightningModule
 
-from fulmen import Candidate, Engine, Evaluation, Report, Searcher
+from fulmen import Analyzer, Candidate, Engine, Evaluation, Report, Searcher
 from fulmen.study import Study
+from fulmen.testing.toys import ToyClassifier
 
 TO_CSV = ["--trainer.logger=CSVLogger", "--trainer.logger.save_dir=logs"]
 
@@ -200,6 +202,32 @@ def test_a_search_without_an_end_says_so_and_one_that_is_stopped_is_called_so(
     assert run_fulmen("studies", "show", "out").stdout.startswith("stopped, 2 done")
 
 
+def test_a_search_stops_among_its_final_trainings_too(run_fulmen, write_config):
+    name = write_config(
+        model={"class_path": f"{__name__}.StopsOnce"},
+        final={"top_k": 1, "seeds": 2},
+        searcher={"class_path": "climber", "init_args": {"space": {"model.init_args.lr": [0.01]}}},
+        budget={"evaluations": 1},
+    )
+
+    assert search(run_fulmen, name).status == 0
+    assert run_fulmen("studies", "show", "out").stdout.startswith("stopped, 1 done")
+    assert Report.load("out").tables["final"]["trained"].tolist() == [1]
+
+    assert search(run_fulmen, name).status == 0
+    assert run_fulmen("studies", "show", "out").stdout.startswith("done, 1 done")
+    assert Report.load("out").tables["final"]["trained"].tolist() == [2]
+
+
+class StopsOnce(ToyClassifier):
+    """Asks for an end in the first test that there is."""
+
+    def on_test_start(self):
+        if not Path("once").exists():
+            Path("once").touch()
+            Path("out/stop").touch()
+
+
 class StopsItself(Searcher):
     """Asks for an end with its second candidate."""
 
@@ -279,6 +307,27 @@ def test_a_hopeless_candidate_is_stopped_early(run_fulmen, write_config):
     assert table["failure"].str.contains(r"val_acc is .* after 1 epochs").all()
 
 
+def test_of_an_epoch_that_is_validated_twice_the_end_is_looked_at(run_fulmen, write_config):
+    name = write_config(
+        model={"class_path": f"{__name__}.Counts"},
+        trainer={**CPU, "limit_train_batches": 3, "val_check_interval": 1, "logger": False},
+        fidelity={"epochs": 2, "abort_metric": "val_steps", "abort_below": 1000},
+        budget={"evaluations": 1},
+    )
+
+    search(run_fulmen, name)
+
+    (failure,) = Report.load("out").tables["candidates"]["failure"]
+    assert failure == "val_steps is 3 after 1 epochs"
+
+
+class Counts(ToyClassifier):
+    """Logs after how many batches it is validated."""
+
+    def on_validation_epoch_end(self):
+        self.log("val_steps", float(self.global_step))
+
+
 def test_an_analyzers_scalar_is_an_objective(run_fulmen, write_config):
     objectives = [
         {
@@ -301,9 +350,6 @@ def test_an_analyzers_scalar_is_an_objective(run_fulmen, write_config):
     assert front["latency"].between(0.3, 3).all()  # the same network each time
 
 
-from fulmen import Analyzer  # noqa: E402
-
-
 class Norm(Analyzer):
     """Measures the weights."""
 
@@ -313,10 +359,61 @@ class Norm(Analyzer):
         return Report(scalars={"norm": sum(float(p.norm()) for p in context.model.parameters())})
 
 
+class Refuses(Analyzer):
+    """Finds fault with networks that learn fast."""
+
+    def analyze(self, context):
+        if context.model.lr > 0.01:
+            raise ValueError("too fast for me")
+        return Report(scalars={"norm": 1.0})
+
+
+class Lost(ToyClassifier):
+    """Comes to no number in its test."""
+
+    def test_step(self, batch, batch_idx):
+        self.log("test_loss", torch.tensor(float("nan")))
+
+
+def test_a_final_training_whose_test_comes_to_no_number_has_failed(run_fulmen, write_config, caplog):
+    name = write_config(
+        model={"class_path": f"{__name__}.Lost"}, final={"top_k": 1}, budget={"evaluations": 2}
+    )
+
+    search(run_fulmen, name)
+
+    final = Report.load("out").tables["final"]
+    assert (final["failed"] == 3).all()
+    assert "failed: test_loss is nan" in caplog.text
+
+
+def test_what_failed_after_its_training_leaves_no_checkpoint(run_fulmen, write_config):
+    """No front needs it, and the bound on the disk counts only those with values."""
+    source = {"analyzer": {"class_path": f"{__name__}.Refuses"}, "scalar": "norm"}
+    name = write_config(
+        objectives=[{"name": "norm", "mode": "min", "source": source}],
+        searcher={"class_path": "climber", "init_args": {"space": {"model.init_args.lr": [0.01, 0.1]}}},
+    )
+
+    assert search(run_fulmen, name).status == 0
+
+    statuses = Report.load("out").tables["candidates"].set_index("candidate")["status"]
+    kept = {int(path.parent.name) for path in Path("out/candidates").glob("*/model.ckpt")}
+    assert set(statuses) == {"ok", "crash"}
+    assert kept <= set(statuses.index[statuses == "ok"])
+
+
 class HalfAnEngine(Engine):
     """Lacks `slots` and more."""
 
 
+class Untested(ToyClassifier):
+    """Is trained and validated, and no more."""
+
+    test_step = LightningModule.test_step
+
+
+CPU = {"accelerator": "cpu"}
 METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
 
 
@@ -378,16 +475,32 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
             "no metric 'val_ac' is logged by then",
         ),
         (
-            {"fidelity": {"epochs": 1}, "trainer": {"accelerator": "cpu", "check_val_every_n_epoch": 2}},
+            {"fidelity": {"epochs": 1}, "trainer": {**CPU, "check_val_every_n_epoch": 2}},
             "search.yaml: fidelity.epochs: expected 2 or more, got 1: the model is validated after every 2",
         ),
         (
             {
                 "final": {"epochs": 1},
-                "trainer": {"accelerator": "cpu", "check_val_every_n_epoch": 2},
+                "trainer": {**CPU, "check_val_every_n_epoch": 2},
                 "fidelity": None,
             },
             "search.yaml: final.epochs: expected 2 or more, got 1",
+        ),
+        (
+            {"fidelity": {"epochs": 2, "rungs": [1]}, "trainer": {**CPU, "check_val_every_n_epoch": 2}},
+            "search.yaml: fidelity.rungs: expected multiples of 2 (trainer.check_val_every_n_epoch), got 1",
+        ),
+        (
+            {"fidelity": {"epochs": 2, "abort_metric": "val_acc", "abort_below": 0.1, "abort_after": 3}},
+            "search.yaml: fidelity.abort_after: expected 2 or less, the last epoch, got 3",
+        ),
+        (
+            {"objectives": [{**METRIC, "name": "seed"}]},
+            "search.yaml: objectives: 'seed': is a column of the results",
+        ),
+        (
+            {"model": {"class_path": f"{__name__}.Untested"}, "final": {}},
+            "search.yaml: final: trains the best and tests them; Untested has no test_step",
         ),
         (
             {"fidelity": {"data": 0.01}},
@@ -424,7 +537,7 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
             "is abstract: it lacks a method",
         ),
         (
-            {"trainer": {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}},
+            {"trainer": {**CPU, "devices": 2, "strategy": "ddp"}},
             "a candidate trains in one process",
         ),
     ],
