@@ -242,8 +242,6 @@ def _page_id(page: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=_page_id)
 def test_every_command_on_a_page_does_what_the_page_shows(page, tmp_path, run_fulmen, monkeypatch):
     shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
-    # A reader begins without what earlier runs have cached (graphs, partitions), and leaves nothing behind.
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
     reader = Reader(tmp_path, run_fulmen, monkeypatch)
     for block in blocks(page):
         if "file" in block.markers:

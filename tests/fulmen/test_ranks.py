@@ -195,6 +195,7 @@ def test_a_rank_that_fails_when_the_first_one_is_done_fails_the_command(tmp_path
     assert "rank 1 (pid " in ran.stderr
 
 
+@pytest.mark.long  # what the others are held against: Lightning as it is
 @pytest.mark.process
 def test_without_supervision_the_cause_is_not_told_and_the_run_listens_to_all(run_of_two):
     run = run_of_two("ddp", 1, "kill", "nosupervision")

@@ -105,7 +105,7 @@ def test_what_a_workers_loaders_share_with_it_counts_once(make_engine):
     """Six processes of 600 MB, which are the same megabytes."""
     engine = make_engine(memory_mb=1200)
 
-    assert run(engine, [task("share", "share", 300, 5, 1.5)])["share"].result == "alive"
+    assert run(engine, [task("share", "share", 300, 5, 1.0)])["share"].result == "alive"
 
 
 def test_a_result_that_is_too_large_is_a_failure(engine):
