@@ -101,8 +101,7 @@ class SearchLoop:
                     return
                 outcomes = self.engine.poll(min(POLL, left))
                 # An engine may answer twice, or what was cancelled: only what is in flight counts, once.
-                mine = list({o.key: o for o in outcomes if o.key in self.in_flight}.values())
-                mine.sort(key=lambda outcome: isinstance(outcome.error, UserError))  # none is lost by it
+                mine = in_order(list({o.key: o for o in outcomes if o.key in self.in_flight}.values()))
                 for number, outcome in enumerate(mine, start=1):
                     # One sync for all that came together; until then none of them is spoken of.
                     self._take(outcome, durable=number == len(mine), asking=not stopping)
@@ -188,6 +187,11 @@ class SearchLoop:
             return
         self.in_flight[key] = candidate
         self.engine.submit(task)
+
+
+def in_order(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return outcomes with those last that end a search: what came beside them is not lost."""
+    return sorted(outcomes, key=lambda outcome: isinstance(outcome.error, UserError))
 
 
 def read(outcome: Outcome) -> Evaluation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,9 +17,10 @@ from fulmen.search.budget import Budget
 from fulmen.search.cards import model_card
 from fulmen.search.checkpoints import checkpoint_of, prune
 from fulmen.search.fidelity import Fidelity, Final
-from fulmen.search.finals import AGAIN, FINALS, FinalTraining, belonging, handed_over, planned
+from fulmen.search.finals import FinalTraining, belonging, handed_over, planned
+from fulmen.search.finishing import train_in_full
 from fulmen.search.interruption import deferred_signals
-from fulmen.search.loop import SearchLoop, Step, checked, read
+from fulmen.search.loop import SearchLoop, Step
 from fulmen.search.objectives import front as front_of
 from fulmen.search.progress import Display, Standing, standing
 from fulmen.search.rungs import LIMITS, limits, with_limits
@@ -104,16 +104,22 @@ class Session:
         self._told = study.told()
         stop = self.folder / STOP
         stop.unlink(missing_ok=True)
+
+        def should_stop() -> bool:
+            check()
+            return stop.exists()
+
+        names = [objective.name for objective in self.objectives]
         loop = SearchLoop(
             self.searcher,
             study,
             self.engine,
             self.make_task,
-            [o.name for o in self.objectives],
+            names,
             self.budget,
             self.seed,
             watch=lambda step: self._watch(step, loop),
-            should_stop=lambda: check() or stop.exists(),  # type: ignore[func-returns-value]
+            should_stop=should_stop,
             prepare=self._held_to_rungs,
         )
         try:
@@ -126,7 +132,11 @@ class Session:
             front = front_of(self._told, self.objectives)
             results.write_tables(self.folder, self._told, front, self.objectives)  # whatever finals come to
             if self.final is not None and not stopped and front:
-                stopped = not self._train_in_full(study, front, self.final, check, stop)
+                plan = planned(front, self.final)
+                show = self.display.show_finals
+                stopped = not train_in_full(
+                    plan, study, self.engine, self._final_task, names, should_stop, show
+                )
         finally:
             self.display.close()
         finals = belonging(study.finals(), self.final)
@@ -169,6 +179,13 @@ class Session:
         laid_over(self.config, overlay)
         folder = self.folder / "candidates" / str(candidate.id)
         return self._task(key, overlay, candidate.seed, folder, self._abort(candidate))
+
+    def _final_task(self, training: FinalTraining) -> Task:
+        assert self.final is not None
+        folder = self.folder / "finals" / training.key
+        task = self._task(training.key, training.overlay, training.seed, folder)
+        allowance = self.final.allowance(self.fidelity, self.config.get("trainer", {}).get("max_epochs"))
+        return replace(task, allowance=allowance)
 
     def _held_to_rungs(self, candidate: Candidate) -> Candidate:
         if self._judged is None:
@@ -236,51 +253,6 @@ class Session:
             self.display.show(
                 standing(self._told, self.objectives, len(loop.in_flight), loop.seconds, self.budget)
             )
-
-    def _train_in_full(
-        self, study: Study, front: Sequence[Told], final: Final, check: Callable[[], None], stop: Path
-    ) -> bool:
-        """Train the best with several seeds at full budget and test them; what is done already stays done.
-
-        What took too long or lost its worker is tried again, perhaps with other limits.
-
-        Returns:
-            Whether all are done: if not, ``stop`` has appeared.
-        """
-        plan = planned(front, final)
-        done = {key for key, result in study.finals().items() if result["status"] not in AGAIN}
-        allowance = final.allowance(self.fidelity, self.config.get("trainer", {}).get("max_epochs"))
-        left = {training.key: training for training in plan if training.key not in done}
-        if not left:
-            return True
-        with study.transaction() as transaction:
-            transaction.set(FINALS, [training.key for training in plan])
-        waiting, in_flight = deque(left.values()), dict[str, FinalTraining]()
-        self.display.show_finals(len(plan) - len(left), len(plan))
-        while waiting or in_flight:
-            check()
-            if stop.exists():
-                waiting.clear()
-            while waiting and len(in_flight) < self.engine.slots:
-                training = waiting.popleft()
-                key = training.key
-                in_flight[key] = training
-                task = self._task(key, training.overlay, training.seed, self.folder / "finals" / key)
-                self.engine.submit(replace(task, allowance=allowance))
-            for outcome in self.engine.poll(1.0):
-                if outcome.key not in in_flight:
-                    continue
-                training = in_flight.pop(outcome.key)
-                del left[outcome.key]
-                evaluation = read(outcome)
-                tested = [name for name in evaluation.values if name.startswith("test_")]
-                evaluation = checked(evaluation, [*(o.name for o in self.objectives), *tested])
-                with study.transaction() as transaction:
-                    transaction.final(outcome.key, training.candidate.id, evaluation)
-                if evaluation.failure:
-                    log.warning("%s failed: %s", outcome.key, evaluation.failure)
-                self.display.show_finals(len(plan) - len(left), len(plan))
-        return not left
 
 
 def _judged_by(objectives: Sequence[Objective]) -> Objective:

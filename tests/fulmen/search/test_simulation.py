@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fulmen.errors import ConfigError
+from fulmen.errors import ConfigError, DataError
 from fulmen.search.budget import Budget
 from fulmen.search.loop import SearchLoop, checked, read
 from fulmen.searching import Task
@@ -133,6 +133,24 @@ def test_a_config_that_no_candidate_can_do_with_ends_the_search(tmp_path):
     study = Study.open(tmp_path, "test")
     with pytest.raises(ConfigError, match="this will not do"):
         make_loop(study, refusing(0), Budget(20)).run()
+
+
+def test_what_came_beside_an_error_that_ends_the_search_is_kept(tmp_path):
+    study, engine = Study.open(tmp_path, "test"), SimulatedEngine(4, compute)
+    poll = engine.poll
+
+    def poll_four(timeout):
+        outcomes = []
+        while len(outcomes) < 4:
+            outcomes += poll(timeout)
+        first, *others = outcomes
+        return [replace(first, error=DataError("faces/7.png: cannot be read"), failure="it"), *others]
+
+    engine.poll = poll_four
+    with pytest.raises(DataError, match="cannot be read"):
+        make_loop(study, engine, Budget(20)).run()
+
+    assert [one.evaluation.status for one in study.told()] == ["ok"] * 3
 
 
 def test_what_one_candidate_cannot_do_with_is_its_own_failure_once_others_could(tmp_path):
