@@ -82,7 +82,7 @@ def test_a_search_that_is_terminated_says_so_and_goes_on(write_config, third_par
     assert "search: 0 done, 1 running" in (tmp_path / "out" / "log.txt").read_text()
     assert json.loads((tmp_path / "out" / "status.json").read_text())["state"] == "interrupted"
     assert 1 <= len(told) < 4
-    second = run_fulmen(*command[3:], "--quiet")
+    second = run_fulmen(*command[3:], "--quiet", "--engine=inline")
     assert second.status == 0, second.stderr
     with Study.read(tmp_path / "out") as study:
         assert study.told()[: len(told)] == told
