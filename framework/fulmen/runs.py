@@ -35,12 +35,13 @@ class RunDirectory:
     """
 
     def __init__(
-        self, path: Path, resumed: bool, descriptor: int, before: frozenset[str] | None = None
+        self, path: Path, descriptor: int, found: str | None, before: frozenset[str] | None = None
     ) -> None:
         self.path = path
-        self.resumed = resumed
+        self.resumed = found is not None
         self._descriptor = descriptor
-        self._before = before  # what was in the folder; None: it was made
+        self._found = found  # the state of a run that is continued
+        self._before = before  # what was in the folder of a new one; None: it was made
         self._ended = False
 
     def finish(self, state: str = "done") -> None:
@@ -73,8 +74,9 @@ class RunDirectory:
         return any(path.is_file() and path.name not in own for path in self.path.rglob("*"))
 
     def forget(self) -> None:
-        """Remove what was made of the folder: a run that was refused at once leaves no trace."""
-        if self.resumed:
+        """Leave the folder as it was found: a run that was refused at once leaves no trace."""
+        if self._found is not None:
+            self.finish("interrupted" if self._found == "running" else self._found)
             return
         for entry in list(self.path.iterdir()):
             if entry.name not in (self._before or ()):
@@ -137,7 +139,7 @@ def open_run(
                 f"{folder}: holds an unfinished {state['verb']} of another config; give --fresh to start "
                 "anew beside it, or another --run."
             )
-        directory = RunDirectory(folder, True, _lock(folder))
+        directory = RunDirectory(folder, _lock(folder), state["state"])
         directory.mark("running")
         if not (folder / _CONFIG).exists():  # killed at once
             write_artifact(folder / _CONFIG, config)
@@ -166,7 +168,7 @@ def _start(folder: Path, verb: str, digest: str, config: str) -> RunDirectory:
         folder / _STATUS, json.dumps({"state": "running", "verb": verb, "digest": digest}, indent=1)
     )
     write_artifact(folder / _CONFIG, config)
-    return RunDirectory(folder, False, descriptor, before)
+    return RunDirectory(folder, descriptor, None, before)
 
 
 def _state(folder: Path) -> dict[str, Any] | None:

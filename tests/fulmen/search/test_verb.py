@@ -152,6 +152,16 @@ def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_
     assert Path("out-2").exists()
 
 
+def test_a_finished_search_is_still_finished_when_its_extension_is_refused(run_fulmen, write_config):
+    name = write_config()
+    assert search(run_fulmen, name, "--budget.evaluations=2").status == 0
+    ray = ["--engine=ray", "--engine.address=127.0.0.1:1"]
+
+    assert search(run_fulmen, name, "--budget.evaluations=4", *ray).status == 2
+
+    assert json.loads(Path("out/status.json").read_text())["state"] == "done"
+
+
 def test_a_final_training_that_took_too_long_is_tried_again(run_fulmen, write_config):
     name = write_config(final={"top_k": 1, "seeds": 2})
     assert search(run_fulmen, name, "--budget.evaluations=1").status == 0
