@@ -62,6 +62,8 @@ def train_in_full(
         for outcome in in_order(engine.poll(1.0)):
             if outcome.key not in in_flight:
                 continue
+            if outcome.status == "crash":
+                should_stop()  # as in the search itself: a signal may have come to all processes
             training = in_flight.pop(outcome.key)
             evaluation = read(outcome)
             tested = [name for name in evaluation.values if name.startswith("test_")]

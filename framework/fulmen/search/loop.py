@@ -103,6 +103,8 @@ class SearchLoop:
                 # An engine may answer twice, or what was cancelled: only what is in flight counts, once.
                 mine = in_order(list({o.key: o for o in outcomes if o.key in self.in_flight}.values()))
                 for number, outcome in enumerate(mine, start=1):
+                    if outcome.status == "crash":
+                        self.should_stop()  # a signal to all processes, which this one has yet to hear of
                     # One sync for all that came together; until then none of them is spoken of.
                     self._take(outcome, durable=number == len(mine), asking=not stopping)
                 self.watch(None)
@@ -190,8 +192,8 @@ class SearchLoop:
 
 
 def in_order(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return outcomes with those last that end a search: what came beside them is not lost."""
-    return sorted(outcomes, key=lambda outcome: isinstance(outcome.error, UserError))
+    """Return outcomes with those last that may end a search: what came beside them is not lost."""
+    return sorted(outcomes, key=lambda o: (isinstance(o.error, UserError), o.status == "crash"))
 
 
 def read(outcome: Outcome) -> Evaluation:

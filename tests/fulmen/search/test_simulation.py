@@ -10,6 +10,7 @@ import pytest
 
 from fulmen.errors import ConfigError, DataError
 from fulmen.search.budget import Budget
+from fulmen.search.interruption import Terminated
 from fulmen.search.loop import SearchLoop, checked, read
 from fulmen.searching import Task
 from fulmen.study import Study
@@ -151,6 +152,32 @@ def test_what_came_beside_an_error_that_ends_the_search_is_kept(tmp_path):
         make_loop(study, engine, Budget(20)).run()
 
     assert [one.evaluation.status for one in study.told()] == ["ok"] * 3
+
+
+def test_a_signal_to_all_processes_is_no_crash_of_a_candidates(tmp_path):
+    """A scheduler ends a job so: the workers are gone before the run has heard of it."""
+    study, engine, came = Study.open(tmp_path, "test"), SimulatedEngine(4, compute), []
+    poll = engine.poll
+
+    def poll_four(timeout):
+        outcomes = []
+        while len(outcomes) < 4:
+            outcomes += poll(timeout)
+        came.append("SIGTERM")
+        first, *others = outcomes
+        return [replace(first, result=None, status="crash", failure="killed by SIGTERM"), *others]
+
+    def check():
+        if came:
+            raise Terminated
+        return False
+
+    engine.poll = poll_four
+    with pytest.raises(Terminated):
+        make_loop(study, engine, Budget(20), should_stop=check).run()
+
+    assert [one.evaluation.status for one in study.told()] == ["ok"] * 3
+    assert len(study.pending()) == 4
 
 
 def test_what_one_candidate_cannot_do_with_is_its_own_failure_once_others_could(tmp_path):
