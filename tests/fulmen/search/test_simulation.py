@@ -184,8 +184,10 @@ def test_what_one_candidate_cannot_do_with_is_its_own_failure_once_others_could(
     study = Study.open(tmp_path, "test")
     make_loop(study, refusing(8), Budget(20)).run()
 
+    make_loop(study, refusing(0), Budget(22)).run()  # which is known to whoever goes on
+
     statuses = [one.evaluation.status for one in study.told()]
-    assert statuses == ["ok"] * 8 + ["invalid"] * 12
+    assert statuses == ["ok"] * 8 + ["invalid"] * 14
     assert study.told()[-1].evaluation.failure == "trainer: this will not do"
 
 
