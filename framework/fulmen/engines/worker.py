@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from fulmen.engines import frames, wire
 from fulmen.engines.running import TaskRunner
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # what a terminal or a scheduler sends to a whole process group
+
 
 @dataclass(frozen=True)
 class WorkerOptions:
@@ -62,7 +64,9 @@ def serve(channel: Connection, lifeline: Connection, options: WorkerOptions) -> 
 
 def _settle(options: WorkerOptions) -> None:
     os.setpgid(0, 0)  # so that one kill takes its data loaders too, and Ctrl-C is the run's alone
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # forgets one that came to the group that it was in until now
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # which the fork server does not hear
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

@@ -8,11 +8,12 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from fulmen.engines import frames
+from fulmen.engines import frames, worker
 from fulmen.engines.worker import WorkerOptions, serve
 
 PRELOADED = ("fulmen.evaluation.preloaded",)  # the fork server's imports
@@ -149,8 +150,13 @@ def _context(forked: bool) -> Any:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Keep Ctrl-C from the fork server, which begins with the first worker: while it imports, it minds."""
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Keep signals to the whole process group from the fork server, which begins with the first worker.
+
+    It ends with the run; were it gone before, the run could begin no worker, and would end by that.
+    """
+    # That would begin it, too, and would let all signals through then.
+    resource_tracker.ensure_running()
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, worker.SIGNALS)
     try:
         yield
     finally:

@@ -226,6 +226,50 @@ def test_workers_go_with_a_run_that_is_killed(tmp_path, sort):
     assert not any(map(psutil.pid_exists, pids))
 
 
+SIGNALLED = """
+import os, signal
+from fulmen.engines import worker_process
+from fulmen.engines.processes import ProcessesEngine
+from fulmen.searching import Task
+
+def send():
+    os.killpg(0, signal.SIGINT)
+    os.killpg(0, signal.SIGTERM)
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    worker_process.PRELOADED = ("slow",)
+    engine = ProcessesEngine(workers=1, tasks_per_worker=1, retries=0)
+    for number in range(3):
+        engine.submit(Task(f"t{number}", "os:getpid"))
+    engine.poll(0.5)
+    send()
+    statuses = []
+    while len(statuses) < 3:
+        statuses += [outcome.status for outcome in engine.poll(10)]
+        send()
+    print(*statuses)
+    engine.submit(Task("mortal", "time:sleep", (60.0,)))
+    while not any(worker.process.ready for worker in engine._workers):
+        engine.poll(0.1)
+    os.kill(engine.pids[0], signal.SIGTERM)
+    print(engine.poll(10)[0].failure)
+    engine.close()
+"""
+
+
+def test_a_signal_to_the_process_group_takes_no_fork_server(tmp_path):
+    """As of Ctrl-C in a terminal, or of a scheduler: else the run ends by a worker that it cannot begin."""
+    (tmp_path / "script.py").write_text(SIGNALLED)
+    (tmp_path / "slow.py").write_text("import time; time.sleep(1)")
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, start_new_session=True
+    )
+
+    assert done.stdout.splitlines() == ["ok ok ok", "its worker was killed by SIGTERM"], done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
