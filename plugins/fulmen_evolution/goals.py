@@ -90,6 +90,8 @@ class Goals:
         free = np.isinf(bounds) if combine == "bounds" else np.ones(len(goals), dtype=bool)
         if not free.any():
             raise GoalError("combine is bounds, and every objective has a bound; leave one without")
+        if combine == "bounds" and free.all():
+            raise GoalError("combine is bounds, and no objective has a bound; give one, or leave combine out")
         if combine == "weighted":
             total = signs * np.array([weights.get(name, 1.0) for name in names])
             bounded = np.isfinite(bounds)

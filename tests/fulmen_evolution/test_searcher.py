@@ -480,6 +480,7 @@ def test_random_search_ends_when_nothing_new_is_drawn():
         ((SPACE, GOALS, -1), "seed is -1"),
         ((SPACE, GOALS, 0, "bound"), "combine is 'bound'"),
         ((SPACE, [{"name": "a", "mode": "max", "bound": 1}], 0, "bounds"), "every objective has a bound"),
+        ((SPACE, [{"name": "a", "mode": "max"}], 0, "bounds"), "no objective has a bound; give one"),
         ((SPACE, GOALS, 0, "weighted", {"speed": 1.0}), "weights: speed"),
         ((SPACE, GOALS, 0, "pareto", {"latency": 1.0}), "set combine to weighted"),
     ],

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fulmen.errors import ConfigError, UserError
+from fulmen.errors import ConfigError, FulmenError, UserError
 from fulmen.search.budget import Budget
 from fulmen.searching import Candidate, Engine, Evaluation, EvaluationStatus, Outcome, Searcher, Task
 from fulmen.seeds import keyed_generator
@@ -23,6 +23,7 @@ from fulmen.study.rows import from_plain
 
 log = logging.getLogger(__name__)
 
+IN_VAIN = 20  # candidates in a row that could not be built or trained; none could: the search ends
 POLL = 0.5  # seconds between two looks at the clock and at a request to stop
 
 _STATUSES: Mapping[str, EvaluationStatus] = {"timeout": "timeout", "oom": "oom"}
@@ -79,6 +80,7 @@ class SearchLoop:
         counts = study.counts()
         self.asked = counts["asked"]
         self._proven = counts.get("ok", 0) > 0  # some candidate could do with the config
+        self._broken = 0  # of this run: whoever has mended what it was need not begin anew
         self._spent_before: float = study.get("seconds") or 0.0
         self._start = clock()
         self._exhausted = False
@@ -154,9 +156,15 @@ class SearchLoop:
                 following = self._ask(transaction)
             self._save_state(transaction)
         self._proven = self._proven or evaluation.status == "ok"
+        self._broken = self._broken + 1 if evaluation.status in ("crash", "invalid") else 0
         if following is not None:
             self._dispatch(following)
         self.watch(Step(candidate, evaluation, len(self.in_flight)))
+        if self._broken >= IN_VAIN and not self._proven:
+            raise FulmenError(
+                f"search: {self._broken} candidates in a row failed, and none had values. The last one: "
+                f"{evaluation.failure}. Mend what it is; the same command goes on."
+            )
 
     def _may_ask(self) -> bool:
         in_time = self.budget.seconds_left(self.seconds) > 0

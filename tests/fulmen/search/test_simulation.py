@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from fulmen.errors import ConfigError, DataError
+from fulmen.errors import ConfigError, DataError, FulmenError
 from fulmen.search.budget import Budget
 from fulmen.search.interruption import Terminated
 from fulmen.search.loop import SearchLoop, checked, read
@@ -134,6 +134,44 @@ def test_a_config_that_no_candidate_can_do_with_ends_the_search(tmp_path):
     study = Study.open(tmp_path, "test")
     with pytest.raises(ConfigError, match="this will not do"):
         make_loop(study, refusing(0), Budget(20)).run()
+
+
+def failing(but=()):
+    """An engine on which every candidate crashes, but those of these numbers."""
+    engine = SimulatedEngine(4, compute)
+    poll = engine.poll
+
+    def poll_and_fail(timeout):
+        outcomes = []
+        for outcome in poll(timeout):
+            bad = next(count) not in but
+            outcomes.append(
+                replace(outcome, result=None, status="crash", failure="no data") if bad else outcome
+            )
+        return outcomes
+
+    count = itertools.count()
+    engine.poll = poll_and_fail
+    return engine
+
+
+def test_a_search_in_which_all_fail_ends_and_goes_on_as_far_again(tmp_path):
+    study = Study.open(tmp_path, "test")
+    for done in (20, 40):
+        with pytest.raises(FulmenError, match=r"20 candidates in a row failed.*The last one: no data\. Mend"):
+            make_loop(study, failing(), Budget(200)).run()
+        assert len(study.told()) == done
+
+    make_loop(study, failing(but=range(10, 200)), Budget(200)).run()
+
+    assert len(study.told()) == 200
+
+
+def test_a_search_that_has_had_values_goes_on_whatever_fails(tmp_path):
+    study = Study.open(tmp_path, "test")
+    make_loop(study, failing(but=[15]), Budget(60)).run()
+
+    assert study.counts() == {"asked": 60, "crash": 59, "ok": 1}
 
 
 def test_what_came_beside_an_error_that_ends_the_search_is_kept(tmp_path):
