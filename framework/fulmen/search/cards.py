@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fulmen.search.finals import FinalTraining, finals_table, handed_over
+from fulmen.search.finals import FinalTraining, finals_table, handed_over, spread_of
+from fulmen.search.progress import counted
 from fulmen.searching import Candidate, Objective
 from fulmen.study import Told
 
@@ -102,11 +103,15 @@ def model_card(
     lines += ["", "The values of a front are those of its luckiest trainings."]
     if len(rows):
         row = rows.iloc[0]
-        lines += ["", f"Trained anew in full, {int(row['trained'])} times, each with another seed:", ""]
+        lines += [
+            "",
+            f"Trained anew in full, {counted(int(row['trained']), 'time')}, each with another seed:",
+            "",
+        ]
         lines += ["| Quantity | Mean | Spread (standard deviation) |", "|---|---|---|"]
         parts = tuple(f"{o.name}." for o in objectives)  # of a cost, such as how often it was timed
         names = [n for n in rows.columns if f"{n} (spread)" in rows.columns and not n.startswith(parts)]
-        lines += [f"| {name} | {row[name]:.6g} | {row[f'{name} (spread)']:.2g} |" for name in names]
+        lines += [f"| {name} | {row[name]:.6g} | {spread_of(row, name) or 'none'} |" for name in names]
         lines += ["", "Names with `test_` are of data that no candidate has seen."]
     else:
         lines[-1] += " It was not trained anew (`final`), so nothing is known of its spread."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fulmen.errors import FulmenError
 from fulmen.search.loop import read
-from fulmen.search.progress import duration
+from fulmen.search.progress import counted, duration
 
 if TYPE_CHECKING:
     from fulmen.search.session import Session
@@ -39,7 +39,7 @@ def dry_run(session: Session, tries: int = 2) -> list[str]:
             f"dry run: no candidate could be evaluated ({'; '.join(failures) or 'none asked'})."
         )
     each = sum(seconds) / len(seconds)
-    lines = [f"{len(seconds)} candidates took {each:.1f} s each, {slots} at a time."]
+    lines = [f"{counted(len(seconds), 'candidate')} took {each:.1f} s each, {slots} at a time."]
     lines += [f"of {len(candidates)} tried, {len(failures)} failed ({failures[0]})."] if failures else []
     if session.budget.evaluations is not None:
         whole = each * session.budget.evaluations / slots

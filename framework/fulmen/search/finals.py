@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fulmen.search.fidelity import Final
+from fulmen.search.progress import counted
 from fulmen.searching import Candidate
 from fulmen.study import Told
 
@@ -93,7 +95,7 @@ def spread(front: Sequence[Told], count: int) -> list[Told]:
 def finals_table(finals: Mapping[str, Any], front: Sequence[Told]) -> pd.DataFrame:
     """Return the mean and the spread of each figure of the final trainings, a row per network.
 
-    The spread is the sample's standard deviation over the seeds; 0 for one seed.
+    The spread is the sample's standard deviation over the seeds; NaN for one seed.
     """
     import pandas as pd
 
@@ -108,7 +110,7 @@ def finals_table(finals: Mapping[str, Any], front: Sequence[Told]) -> pd.DataFra
         row["failed"] = len(results) - len(good)
         for name in good:
             row[str(name)] = good[name].mean()
-            row[f"{name} (spread)"] = good[name].std(ddof=1) if len(good) > 1 else 0.0
+            row[f"{name} (spread)"] = good[name].std(ddof=1)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -121,14 +123,19 @@ def final_lines(table: pd.DataFrame) -> list[str]:
     for _, row in table.iterrows():
         tested = [name for name in table.columns if name.startswith("test_") and f"{name} (spread)" in table]
         gave = ", ".join(
-            f"{name} {row[name]:.4g} ± {row[f'{name} (spread)']:.2g}"
-            for name in tested
-            if pd.notna(row[name])
+            f"{name} {row[name]:.4g}{spread_of(row, name, ' ± ')}" for name in tested if pd.notna(row[name])
         )
         earlier = pd.isna(row["place"])
         place = "a network of an earlier front" if earlier else f"network {row['place']:.0f}"
         failed = f", {row['failed']:.0f} failed" if row["failed"] else ""
         lines.append(
-            f"final, {place} ({row['trained']:.0f} trainings{failed}): {gave or 'nothing was tested'}"
+            f"final, {place} ({counted(int(row['trained']), 'training')}{failed}): "
+            f"{gave or 'nothing was tested'}"
         )
     return lines
+
+
+def spread_of(row: pd.Series[Any], name: str, before: str = "") -> str:
+    """Return the spread of a figure in a row of `finals_table`, as text; none of one training."""
+    spread = float(row[f"{name} (spread)"])
+    return "" if math.isnan(spread) else f"{before}{spread:.2g}"

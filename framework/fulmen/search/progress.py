@@ -172,3 +172,8 @@ def _table(now: Standing) -> Any:
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def counted(number: int, what: str) -> str:
+    """Return ``1 training``, ``2 trainings``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -13,7 +13,7 @@ from fulmen.analysis.figures import new_figure
 from fulmen.artifacts import artifact_folder, write_artifact
 from fulmen.search.cards import glance
 from fulmen.search.finals import final_lines, finals_table
-from fulmen.search.progress import Standing
+from fulmen.search.progress import Standing, counted
 from fulmen.searching import Objective
 from fulmen.study import Told
 from fulmen.study.columns import cell, of_one_type
@@ -124,7 +124,7 @@ def make_report(
     figures = {"front": front_figure(told, front, objectives)} if now.done else {}
     failed = ", ".join(f"{count} {status}" for status, count in sorted(now.failed.items()))
     findings = [
-        f"{len(told)} candidates were evaluated"
+        f"{counted(len(told), 'candidate')} {'was' if len(told) == 1 else 'were'} evaluated"
         + (f"; without values: {failed}." if failed else ", all with values.")
     ]
     if not now.best and (reason := next((o.evaluation.failure for o in told if o.evaluation.failure), None)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fulmen.search.cards import changes, glance, lineage, model_card
-from fulmen.search.finals import FinalTraining
+from fulmen.search.finals import FinalTraining, final_lines, finals_table
 from fulmen.searching import Candidate, Evaluation, Objective
 from fulmen.study import Told
 
@@ -79,6 +79,16 @@ def test_a_card_tells_mean_and_spread_of_the_final_trainings():
     assert "- candidate 4, with candidate 0: `lr`: 0.1 became 0.01" in text
     assert "- `trainer.max_epochs`: 3" in text
     assert "- `layers`: Convolution (channels 8); Pooling" in text
+
+
+def test_of_one_training_no_spread_is_told():
+    one = {"candidate": 4, "status": "ok", "values": {"test_f1": 0.876}, "artifacts": {}}
+    told = Told(CANDIDATES[4], Evaluation(), 0.0)
+
+    assert "| test_f1 | 0.876 | none |" in card({"final-4-0": one})
+    assert final_lines(finals_table({"final-4-0": one}, [told])) == [
+        "final, network 1 (1 training): test_f1 0.876"
+    ]
 
 
 def test_without_final_trainings_a_card_says_that_nothing_is_known():
