@@ -50,8 +50,8 @@ def train_in_full(
         transaction.set(FINALS, [training.key for training in plan])
     in_flight: dict[str, FinalTraining] = {}
     stopped = False
+    show(len(plan) - len(waiting), len(plan))
     while True:
-        show(len(plan) - len(waiting) - len(in_flight), len(plan))
         stopped = stopped or should_stop()
         while waiting and not stopped and len(in_flight) < engine.slots:
             training = waiting.popleft()
@@ -72,3 +72,4 @@ def train_in_full(
                 transaction.final(outcome.key, training.candidate.id, evaluation)
             if evaluation.failure:
                 log.warning("%s failed: %s", outcome.key, evaluation.failure)
+            show(len(plan) - len(waiting) - len(in_flight), len(plan))

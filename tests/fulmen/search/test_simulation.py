@@ -10,6 +10,8 @@ import pytest
 
 from fulmen.errors import ConfigError, DataError, FulmenError
 from fulmen.search.budget import Budget
+from fulmen.search.finals import FinalTraining
+from fulmen.search.finishing import train_in_full
 from fulmen.search.interruption import Terminated
 from fulmen.search.loop import SearchLoop, checked, read
 from fulmen.searching import Task
@@ -326,3 +328,24 @@ def test_an_interrupted_inline_search_gives_the_same_archive(tmp_path):
 
     assert rows(cut) == rows(whole)
     assert len(rows(cut)) == 40
+
+
+def test_of_final_trainings_each_change_is_told_once(tmp_path):
+    study, told = Study.open(tmp_path, "test"), []
+    make_loop(study, SimulatedEngine(2, compute), Budget(2)).run()
+    plan = [FinalTraining(one.candidate, number) for one in study.told() for number in range(2)]
+    engine = SimulatedEngine(1, compute, median=5.0)  # several polls a training
+
+    finished = train_in_full(
+        plan,
+        study,
+        engine,
+        lambda training: Task(training.key, "simulated:bowl", (dict(training.candidate.overlay),)),
+        ["loss", "cost"],
+        should_stop=lambda: False,
+        show=lambda done, planned: told.append((done, planned)),
+    )
+
+    assert finished
+    assert told == [(done, 4) for done in range(5)]
+    assert len(study.finals()) == 4
