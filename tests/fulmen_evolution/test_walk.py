@@ -56,3 +56,22 @@ def test_a_function_that_is_not_there_is_one_line(run_fulmen, tmp_path):
         "error: search.yaml: searcher.init_args.canonical: expected the dotted path of a func"
     )
     assert "got 'nowhere.name_of' (No module named 'nowhere')" in line
+
+
+def test_a_mistyped_option_is_one_of_the_searchers(run_fulmen, tmp_path):
+    config = yaml.safe_load(CONFIG.read_text())
+    config["searcher"]["init_args"]["initail"] = 4
+    (tmp_path / "search.yaml").write_text(yaml.safe_dump(config))
+
+    ran = run_fulmen("search", "--config", "search.yaml", "--run=out", "--quiet")
+
+    assert ran.status == 2
+    said = "search.yaml: searcher.init_args.initail: no such option of Evolution; did you mean 'initial'?"
+    assert ran.stderr.strip() == f"error: {said}"
+
+
+def test_a_config_of_a_search_is_not_one_of_a_training(run_fulmen):
+    ran = run_fulmen("fit", "--config", CONFIG)
+
+    assert ran.status == 2
+    assert ran.stderr.strip().endswith("searcher: is for another verb: run `fulmen search`, or take it out.")

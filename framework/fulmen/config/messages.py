@@ -13,6 +13,10 @@ from fulmen.config.parse_log import ParseLog
 from fulmen.config.suggestions import CLASS_KEYS, did_you_mean, near_keys, owner_of
 from fulmen.names import near_matches
 
+_VERB_OF = {
+    **dict.fromkeys(("searcher", "objectives", "budget", "fidelity", "final"), "search"),
+    "analyzer": "analyze",
+}
 _KEY = re.compile(r'Parser key "([^"]+)":\s*')
 _REQUIRED = re.compile(r"the following arguments are required: ([^\n]+)")
 _UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
@@ -71,6 +75,9 @@ def _leaf(message: str, parser: Any, log: ParseLog, owner: type | None = None) -
         return _join(key, required[1].strip()), "nothing is given; a value is expected."
     if rejected := _REJECTED.search(message):
         name = _join(rejected[1] or "", rejected[2])
+        top = name.partition(".")[0]
+        if owner is None and top in _VERB_OF:
+            return _join(key, top), f"is for another verb: run `fulmen {_VERB_OF[top]}`, or take it out."
         known = suggestions.parameters(owner) if owner else suggestions.keys(parser)
         return _join(key, name), _unknown_key(name, known, owner)
     if unknown := _NO_CLASS.search(message):
@@ -86,9 +93,10 @@ def _leaf_in_class(
     cls = suggestions.imported_class(path)
     if (rejected := _REJECTED.search(message)) and not _KEY.match(message):
         name = rejected[2].partition(".")[0]
-        near = near_matches(name, CLASS_KEYS)
-        if near and name not in (*CLASS_KEYS, *suggestions.parameters(cls)):
-            return _join(key, name), f"no such key{did_you_mean(near[:1])}"
+        options = suggestions.parameters(cls)
+        near = near_matches(name, [*CLASS_KEYS, *options])[:1]  # an option may stand where its keys do
+        if near and near[0] in CLASS_KEYS and name not in (*CLASS_KEYS, *options):
+            return _join(key, name), f"no such key{did_you_mean(near)}"
         if cls in suggestions.declared(key, parser) and "'class_path':" not in outer:
             owner = owner_of(name, short_names.kind_of(cls))
             return key, f"{name!r} is given, but no class that takes it; name one by class_path.{owner}"
