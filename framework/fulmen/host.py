@@ -28,6 +28,11 @@ VERBS = frozenset(
     {"fit", "validate", "test", "predict", "analyze", "search", "studies", "plugins", "new-plugin", "help"}
 )
 
+# Keys of a config that one verb alone takes.
+VERB_OF = {
+    **dict.fromkeys(("searcher", "objectives", "budget", "fidelity", "final"), "search"),
+    "analyzer": "analyze",
+}
 
 # What the core itself offers, under the name of its distribution; it is no plugin, and cannot be disabled.
 CORE = Plugin(

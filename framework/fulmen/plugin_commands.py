@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fulmen.errors import ConfigError, PluginError
+from fulmen.host import VERB_OF
 from fulmen.installed import Plugin
 from fulmen.log_lines import shown_lines
 from fulmen.names import near_matches
 from fulmen.targets import load_target
 
 RUN_KEYS = {
-    *("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "ckpt_path", "analyzer"),
-    *("searcher", "objectives", "engine", "budget", "fidelity", "final", "run"),
+    *("seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "ckpt_path"),
+    *("engine", "run", *VERB_OF),
 }
 
 

@@ -247,13 +247,13 @@ class Runner(Trainer):
                 on_end=growing.candidates,
                 on_result=self._release_held_lines,
             )
-            before = len(study.told())
+            before = study.results
             try:
                 report, finished = session.run(study)
             except Terminated as terminated:
                 raise SIGTERMException from terminated
             except UserError:
-                if len(study.told()) == before:
+                if study.results == before:
                     directory.forget()
                 raise
         provenance = {**identity, "versions": versions()}

@@ -69,13 +69,14 @@ def test_the_default_folder_is_named_by_verb_and_config(tmp_path, monkeypatch):
     assert all(path.startswith("runs/analyze-") for path in paths)
 
 
-def test_a_folder_with_something_else_is_refused_and_untouched(tmp_path):
-    (tmp_path / "thesis.tex").write_text("precious")
+@pytest.mark.parametrize("name", ["thesis.tex", "config.yaml"])
+def test_a_folder_with_something_else_is_refused_and_untouched(tmp_path, name):
+    (tmp_path / name).write_text("precious: yes")
 
     with pytest.raises(UserError, match="is no run folder"):
         open_run("analyze", ONE, tmp_path)
 
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "precious: yes"}
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
@@ -112,15 +113,6 @@ def test_a_run_that_died_before_its_config_was_written_has_it_when_it_goes_on(tm
     open_run("analyze", ONE, tmp_path / "run").close()
 
     assert (tmp_path / "run" / "config.yaml").read_text() == written
-
-
-def test_a_config_of_the_users_is_not_written_over(tmp_path):
-    (tmp_path / "config.yaml").write_text("mine: 1  # and a comment")
-
-    with pytest.raises(UserError, match="is no run folder"):
-        open_run("search", ONE, tmp_path)
-
-    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 
 def test_of_a_folder_that_was_there_a_refused_run_removes_its_own_files_alone(tmp_path):

@@ -11,12 +11,9 @@ from typing import Any
 from fulmen.config import short_names, suggestions
 from fulmen.config.parse_log import ParseLog
 from fulmen.config.suggestions import CLASS_KEYS, did_you_mean, near_keys, owner_of
+from fulmen.host import VERB_OF
 from fulmen.names import near_matches
 
-_VERB_OF = {
-    **dict.fromkeys(("searcher", "objectives", "budget", "fidelity", "final"), "search"),
-    "analyzer": "analyze",
-}
 _KEY = re.compile(r'Parser key "([^"]+)":\s*')
 _REQUIRED = re.compile(r"the following arguments are required: ([^\n]+)")
 _UNRECOGNIZED = re.compile(r"unrecognized arguments: (\S+)")
@@ -76,8 +73,8 @@ def _leaf(message: str, parser: Any, log: ParseLog, owner: type | None = None) -
     if rejected := _REJECTED.search(message):
         name = _join(rejected[1] or "", rejected[2])
         top = name.partition(".")[0]
-        if owner is None and top in _VERB_OF:
-            return _join(key, top), f"is for another verb: run `fulmen {_VERB_OF[top]}`, or take it out."
+        if owner is None and top in VERB_OF:
+            return _join(key, top), f"is for another verb: run `fulmen {VERB_OF[top]}`, or take it out."
         known = suggestions.parameters(owner) if owner else suggestions.keys(parser)
         return _join(key, name), _unknown_key(name, known, owner)
     if unknown := _NO_CLASS.search(message):

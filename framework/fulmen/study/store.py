@@ -216,6 +216,11 @@ class Study:
         statuses = self._rows("SELECT status, count(*) FROM results GROUP BY status")
         return {"asked": asked, **dict(statuses)}
 
+    @property
+    def results(self) -> int:
+        """How many were told."""
+        return int(self.connection.execute("SELECT count(*) FROM results").fetchone()[0])
+
     def close(self) -> None:
         """Close the file."""
         self.connection.close()

@@ -114,21 +114,45 @@ def compute(task):
     return bowl(task.arguments[0]["x"], task.arguments[0]["y"])
 
 
+def tampered(change):
+    """An engine that answers what `change` makes of each of its outcomes, and of its number."""
+    engine, count = SimulatedEngine(4, compute), itertools.count()
+    poll = engine.poll
+    engine.poll = lambda timeout: [change(outcome, next(count)) for outcome in poll(timeout)]
+    return engine
+
+
 def refusing(told):
     """An engine whose every candidate is refused, as by a wrong config, once so many have values."""
+    error = ConfigError("trainer: this will not do")
+    return tampered(
+        lambda outcome, number: (
+            outcome if number < told else replace(outcome, error=error, failure=str(error))
+        )
+    )
+
+
+def failing(but=()):
+    """An engine on which every candidate crashes, but those of these numbers."""
+    return tampered(
+        lambda outcome, number: (
+            outcome if number in but else replace(outcome, result=None, status="crash", failure="no data")
+        )
+    )
+
+
+def answering_at_once(first):
+    """An engine that answers four at a time, of which the first is what `first` makes of it."""
     engine = SimulatedEngine(4, compute)
     poll = engine.poll
 
-    def poll_and_refuse(timeout):
+    def poll_four(timeout):
         outcomes = []
-        for outcome in poll(timeout):
-            refused = next(count) >= told
-            error = ConfigError("trainer: this will not do") if refused else None
-            outcomes.append(replace(outcome, error=error, failure=str(error)) if refused else outcome)
-        return outcomes
+        while len(outcomes) < 4:
+            outcomes += poll(timeout)
+        return [first(outcomes[0]), *outcomes[1:]]
 
-    count = itertools.count()
-    engine.poll = poll_and_refuse
+    engine.poll = poll_four
     return engine
 
 
@@ -136,25 +160,6 @@ def test_a_config_that_no_candidate_can_do_with_ends_the_search(tmp_path):
     study = Study.open(tmp_path, "test")
     with pytest.raises(ConfigError, match="this will not do"):
         make_loop(study, refusing(0), Budget(20)).run()
-
-
-def failing(but=()):
-    """An engine on which every candidate crashes, but those of these numbers."""
-    engine = SimulatedEngine(4, compute)
-    poll = engine.poll
-
-    def poll_and_fail(timeout):
-        outcomes = []
-        for outcome in poll(timeout):
-            bad = next(count) not in but
-            outcomes.append(
-                replace(outcome, result=None, status="crash", failure="no data") if bad else outcome
-            )
-        return outcomes
-
-    count = itertools.count()
-    engine.poll = poll_and_fail
-    return engine
 
 
 def test_a_search_in_which_all_fail_ends_and_goes_on_as_far_again(tmp_path):
@@ -177,17 +182,9 @@ def test_a_search_that_has_had_values_goes_on_whatever_fails(tmp_path):
 
 
 def test_what_came_beside_an_error_that_ends_the_search_is_kept(tmp_path):
-    study, engine = Study.open(tmp_path, "test"), SimulatedEngine(4, compute)
-    poll = engine.poll
+    study, error = Study.open(tmp_path, "test"), DataError("faces/7.png: cannot be read")
+    engine = answering_at_once(lambda outcome: replace(outcome, error=error, failure=str(error)))
 
-    def poll_four(timeout):
-        outcomes = []
-        while len(outcomes) < 4:
-            outcomes += poll(timeout)
-        first, *others = outcomes
-        return [replace(first, error=DataError("faces/7.png: cannot be read"), failure="it"), *others]
-
-    engine.poll = poll_four
     with pytest.raises(DataError, match="cannot be read"):
         make_loop(study, engine, Budget(20)).run()
 
@@ -196,25 +193,19 @@ def test_what_came_beside_an_error_that_ends_the_search_is_kept(tmp_path):
 
 def test_a_signal_to_all_processes_is_no_crash_of_a_candidates(tmp_path):
     """A scheduler ends a job so: the workers are gone before the run has heard of it."""
-    study, engine, came = Study.open(tmp_path, "test"), SimulatedEngine(4, compute), []
-    poll = engine.poll
+    study, came = Study.open(tmp_path, "test"), []
 
-    def poll_four(timeout):
-        outcomes = []
-        while len(outcomes) < 4:
-            outcomes += poll(timeout)
+    def killed(outcome):
         came.append("SIGTERM")
-        first, *others = outcomes
-        return [replace(first, result=None, status="crash", failure="killed by SIGTERM"), *others]
+        return replace(outcome, result=None, status="crash", failure="killed by SIGTERM")
 
     def check():
         if came:
             raise Terminated
         return False
 
-    engine.poll = poll_four
     with pytest.raises(Terminated):
-        make_loop(study, engine, Budget(20), should_stop=check).run()
+        make_loop(study, answering_at_once(killed), Budget(20), should_stop=check).run()
 
     assert [one.evaluation.status for one in study.told()] == ["ok"] * 3
     assert len(study.pending()) == 4
