@@ -50,8 +50,8 @@ FURTHER_ADAPTERS = {
         *("graph_data", "models", "vertex_model", "counters", "predictions", "check", "commands"),
         *("redundancy_pieces", "redundancy_charts"),  # parts of the analyzer
     },
-    # a model, data modules
-    "fulmen_vision": {"classifier", "image_data", "digits", "idx", "npz", "image_folder"},
+    # a model, a callback, data modules
+    "fulmen_vision": {"classifier", "predictions", "image_data", "digits", "idx", "npz", "image_folder"},
     "fulmen_zero_space_ecc": {
         *("wot", "qat", "starting", "guards"),  # the callback `wot` and its parts
         *("weight_distribution", "charts", "data_free_report"),  # an analyzer and its parts

@@ -16,7 +16,7 @@ VERBS = {
     "fit": "Train a model.",
     "validate": "Run a model over the validation data.",
     "test": "Run a model over the test data.",
-    "predict": "Run a model and return what it predicts.",
+    "predict": "Run a model over data; a callback keeps what it predicts.",
     "analyze": "Examine a model or data and write a report.",
     "search": "Search for the best configs by several objectives.",
     "studies": "List, show, watch, stop, compare and export searches.",

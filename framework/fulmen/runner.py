@@ -256,7 +256,12 @@ class Runner(Trainer):
                 if study.results == before:
                     directory.forget()
                 raise
-        provenance = {**identity, "versions": versions()}
+        effort = {  # decides how far the search went, not what it is
+            "budget": dataclasses.asdict(session.budget),
+            "final": session.final and dataclasses.asdict(session.final),
+            "engine": {"class": type(session.engine).__name__, "workers": session.engine.slots},
+        }
+        provenance = {**identity, **effort, "versions": versions()}
         deliver(report, directory.path, name="search", loggers=loggers, provenance=provenance, quiet=quiet)
         directory.finish("done" if finished else "stopped")
         if finished and not (report.tables["candidates"]["status"] == "ok").any():

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from fulmen.analysis.formatting import format_number
 from fulmen.artifacts import write_artifact
 from fulmen.errors import ConfigError, UserError
 from fulmen.search.cards import glance
@@ -112,7 +113,7 @@ class Search:
         keys = list(dict.fromkeys(key for one in best for key in one.candidate.overlay))
         yield ["candidate", *names, *keys]
         for one in best:
-            values = [f"{one.evaluation.values[name]:.4g}" for name in names]
+            values = [format_number(one.evaluation.values[name]) for name in names]
             yield [str(one.candidate.id), *values, *(_short(one.candidate.overlay.get(key)) for key in keys)]
 
 
@@ -182,12 +183,12 @@ def _compare(*folders: str) -> None:
     for search, one, cost in zip(searches, fronts, costs, strict=True):
         now = standing(search.told, first, 0, search.seconds)
         row = [str(search.folder), str(len(search.told)), str(sum(now.failed.values())), str(len(one))]
-        row += [f"{hypervolume(cost, reference):.4g}"]
-        rows.append(row + [f"{now.best[o.name]:.4g}" if o.name in now.best else "-" for o in first])
+        row += [format_number(hypervolume(cost, reference))]
+        rows.append(row + [format_number(now.best[o.name]) if o.name in now.best else "-" for o in first])
     sys.stdout.write(_table(rows))
     names = [objective.name for objective in first]
     point = costs_of(dict(zip(names, reference, strict=True)), first)  # its own inverse
-    told = ", ".join(f"{name} {value:.4g}" for name, value in zip(names, point, strict=True))
+    told = ", ".join(f"{name} {format_number(value)}" for name, value in zip(names, point, strict=True))
     sys.stdout.write(
         f"\nThe hypervolumes are measured from one point for all, a tenth beyond the worst of the fronts "
         f"({told}); a search alone measures its own from the worst of its first ten results.\n"
@@ -217,7 +218,7 @@ def _is_locked(folder: Path) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(glance(value))
+    text = format_number(value) if isinstance(value, float) else str(glance(value))
     return text if len(text) <= CELL else text[: CELL - 3] + "..."
 
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +267,8 @@ class TILPatches(_PatchData):
 
 class _Held:
     """Patches in memory."""
+
+    names: Sequence[str] | None = None
 
     def __init__(self, patches: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
         self.patches = patches

@@ -9,7 +9,7 @@ leave it, or are mirrored into it, would make its label wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,9 +31,13 @@ _YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523,
 
 
 class Source(Protocol):
-    """Where patches come from: patch i, uint8 of shape (height, width, 3), has label i, 0 or 1."""
+    """Where patches come from: patch i, uint8 of shape (height, width, 3), has label i, 0 or 1.
+
+    Names, where there are any, are what tables of predictions call them.
+    """
 
     labels: NDArray[np.int64]
+    names: Sequence[str] | None
 
     def patch(self, index: int) -> NDArray[np.uint8]:
         """Return a patch."""
@@ -58,6 +62,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self.source, self.crop, self.seed = source, crop, seed
         self.labels = torch.from_numpy(source.labels)
+        self.names = source.names
         self._asked: Callable[[], int] | None = epoch
         # Shared memory: loading processes that live on from epoch to epoch see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]

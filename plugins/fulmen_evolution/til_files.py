@@ -47,6 +47,7 @@ class FileSource:
 
     def __init__(self, files: Sequence[PatchFile]) -> None:
         self._files = tuple(files)
+        self.names: Sequence[str] | None = [str(file.path) for file in files]
         self.labels: NDArray[np.int64] = np.array([file.label for file in files], dtype=np.int64)
 
     def patch(self, index: int) -> NDArray[np.uint8]:

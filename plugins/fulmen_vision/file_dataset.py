@@ -40,6 +40,7 @@ class FileDataset(Dataset[tuple[Tensor, Tensor]]):
         current_epoch: Callable[[], int] = lambda: 0,
     ) -> None:
         self.files = files
+        self.names = [str(path) for path in files.paths]  # what tables of predictions call them
         self.labels = torch.from_numpy(files.labels)
         self.resize, self.size, self.seed = resize, size, seed
         self.mean, self.std = (torch.tensor(moment).view(-1, 1, 1) for moment in (mean, std))

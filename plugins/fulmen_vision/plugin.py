@@ -7,7 +7,7 @@ FULMEN_API = 1
 
 @fulmen.hookimpl
 def fulmen_components() -> list[fulmen.Component]:
-    """Name the model, the networks and the data sets."""
+    """Name the model, the networks, the data sets and the callback."""
     return [
         fulmen.Component(
             kind="model",
@@ -64,5 +64,11 @@ def fulmen_components() -> list[fulmen.Component]:
             target="fulmen_vision.image_folder:ImageFolder",
             summary="Image files in one folder a class, as ImageNet's; resized, cropped, normalised.",
             extra="vision",
+        ),
+        fulmen.Component(
+            kind="callback",
+            name="predictions",
+            target="fulmen_vision.predictions:Predictions",
+            summary="Writes what predict says of each image to a table.",
         ),
     ]

@@ -87,6 +87,20 @@ def test_findings_come_before_everything_else(tmp_path):
     assert texts[-2:] == ["seed", "7"]
 
 
+def test_where_it_came_from_is_told_by_dotted_keys(tmp_path):
+    made = {"objectives": [{"name": "f1", "source": {"metric": "val_f1"}}], "sizes": [1, 2]}
+    texts = page_of(hostile_report(), tmp_path, made).texts
+
+    assert texts[-6:] == [
+        "objectives.0.name",
+        "f1",
+        "objectives.0.source.metric",
+        "val_f1",
+        "sizes",
+        "[1, 2]",
+    ]
+
+
 def test_a_long_table_is_cut_and_names_its_file(tmp_path):
     report = Report(tables={"long": pd.DataFrame({"row": range(12_345)})})
     page = page_of(report, tmp_path)

@@ -101,6 +101,9 @@ def test_an_exported_table_has_every_candidate(searches, run_fulmen, ending):
     assert table["objective.f1"][11] == pytest.approx(0.775)
     assert table["failure"][5].startswith("[red]boom")
     assert json.loads(table["t"][3]) == [1, 3]
+    again = run_fulmen("studies", "export", "runs/b", f"out.{ending}")
+    assert again.status == 2
+    assert again.stderr == f"error: out.{ending}: exists; give another name.\n"
 
 
 def test_optuna_reads_the_exported_study(searches, run_fulmen):
@@ -115,7 +118,6 @@ def test_optuna_reads_the_exported_study(searches, run_fulmen):
     assert study.trials[5].state.name == "FAIL"
     assert study.trials[3].values == [pytest.approx(0.575), pytest.approx(1.5)]
     assert study.trials[3].params["model.init_args.lr"] == pytest.approx(0.4)
-    assert run_fulmen("studies", "export", "runs/a", "out.db").status == 2
 
 
 @pytest.mark.parametrize(

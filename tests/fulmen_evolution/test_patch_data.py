@@ -55,6 +55,7 @@ def test_labels_and_pixels_are_those_of_the_files(folder):
         expected = np.asarray(Image.open(file.path), dtype=np.float32)[4:20, 4:20].transpose(2, 0, 1)
         np.testing.assert_allclose(image.numpy(), (expected - 200) / 50, atol=1e-6)
         assert int(label) == int(file.path.stem[-1])
+    assert data.test_dataloader().dataset.names == [str(file.path) for file in source._files]
 
 
 def test_a_table_stands_in_the_place_of_the_names(folder, tmp_path):

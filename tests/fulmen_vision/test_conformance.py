@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fulmen.testing import DataConformance, ModelConformance, NetworkConformance, PluginConformance
+from fulmen.testing import (
+    CallbackConformance,
+    DataConformance,
+    ModelConformance,
+    NetworkConformance,
+    PluginConformance,
+)
 
 
 class TestPlugin(PluginConformance):
@@ -43,6 +49,14 @@ class TestSqueezeNet(NetworkConformance):
     input_shape = (2, 3, 32, 32)
     init_args = {"num_classes": 5, "variant": "squeezenet1_1"}
     output_shape = (2, 5)
+
+
+class TestPredictions(CallbackConformance):
+    component = "vision.predictions"
+    # It does nothing in fit; test_two_processes.py predicts with it.
+    test_it_survives_two_processes = None
+    test_it_works_in_plain_lightning = None
+    test_resuming_equals_not_having_stopped = None
 
 
 class TestDigits(DataConformance):

@@ -102,8 +102,10 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " × ".join(str(size) for size in shape) or "one value"  # noqa: RUF001
 
 
-def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(mapping: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in mapping.items():
+        if isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            value = dict(enumerate(value))
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         else:

@@ -22,6 +22,7 @@ _REJECTED = re.compile(
     r"(?:Group '([\w.]+)' does not accept option|Subcommand '\w+' does not accept option|Option|Key)"
     r" '([^']+)'"
 )
+_NO_GROUP = re.compile(r"Unable to load config ['\"]([^'\"]*)['\"]")
 _IN_CLASS = re.compile(r"^( *)(?:- )?Problem with given class_path '([^']+)':\n", re.MULTILINE)
 _NO_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _OTHER_CLASS = re.compile(
@@ -80,6 +81,11 @@ def _leaf(message: str, parser: Any, log: ParseLog, owner: type | None = None) -
     if unknown := _NO_CLASS.search(message):
         near = near_matches(unknown[1], suggestions.classes(key, parser))
         return key, f"no class is called {unknown[1]!r}{did_you_mean(near)}"
+    options = [known[len(key) + 1 :] for known in suggestions.keys(parser) if known.startswith(f"{key}.")]
+    options = [option for option in options if not option.endswith(".help")]
+    if options and (unread := _NO_GROUP.search(message)):
+        named = ", ".join(options[:3]) + ", ..." * (len(options) > 3)
+        return key, f"expected its options ({named}), or a file that has them, got {unread[1]!r:.60}."
     return key, _wrong_value(message) or " ".join(message.split())
 
 

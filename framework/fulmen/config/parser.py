@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonargparse._actions import ActionConfigFile
+from jsonargparse._actions import ActionConfigFile, _ActionConfigLoad
 from lightning.pytorch.cli import LightningArgumentParser
 
 from fulmen.config import limits, short_names, suggestions
@@ -14,7 +14,7 @@ from fulmen.config.one_line_errors import OneLineErrors
 from fulmen.config.parse_log import parse_log
 from fulmen.errors import ConfigError
 from fulmen.host import VERBS, host
-from fulmen.names import names_of_kind
+from fulmen.names import names_of_kind, near_matches
 
 
 class CheckedConfigFile(ActionConfigFile):
@@ -95,12 +95,24 @@ def _check_keys(parser: Any, document: Mapping[str, Any], file: str) -> None:
         return
     known = [key for key in suggestions.keys(parser) if not key.endswith(".help")]
     groups = {".".join(key.split(".")[:depth]) for key in known for depth in range(1, key.count(".") + 1)}
+    whole = {action.dest for action in parser._actions if isinstance(action, _ActionConfigLoad)}
     for key, value in _inside_groups(document, groups):
-        if key == "trainer" and not isinstance(value, Mapping | str):
+        if key in whole and not isinstance(value, Mapping | str):
             raise ConfigError(f"{file}: {key}: expected keys and their values, got {value!r:.60}.")
+        if isinstance(value, Mapping) and "class_path" in value and suggestions.declared(key, parser):
+            _check_class_keys(value, f"{file}: {key}")
         if key not in groups and key not in known and value == {}:
             near = suggestions.did_you_mean(suggestions.near_keys(key, [*known, *groups]))
             raise ConfigError(f"{file}: {key}: no such key{near}")
+
+
+def _check_class_keys(value: Mapping[str, Any], where: str) -> None:
+    """Refuse what stands beside ``class_path``: jsonargparse would take them all for options."""
+    for word in value:
+        if word not in suggestions.CLASS_KEYS:
+            near = suggestions.did_you_mean(near_matches(str(word), suggestions.CLASS_KEYS)[:1])
+            hint = near if len(near) > 1 else "; options of the class stand below init_args."
+            raise ConfigError(f"{where}.{word}: no such key{hint}")
 
 
 def _inside_groups(document: Mapping[str, Any], groups: set[str]) -> Iterator[tuple[str, Any]]:

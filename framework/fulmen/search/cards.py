@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fulmen.analysis.formatting import format_number
 from fulmen.search.finals import FinalTraining, finals_table, handed_over, spread_of
 from fulmen.search.progress import counted
 from fulmen.searching import Candidate, Objective
@@ -99,7 +100,7 @@ def model_card(
     lines += ["| Objective | Wanted | Measured as | In the search |", "|---|---|---|---|"]
     for o in objectives:
         bound = "" if o.bound is None else f", bound {o.bound:g}"
-        lines.append(f"| {o.name} | {o.mode}{bound} | {_source(o)} | {values[o.name]:.6g} |")
+        lines.append(f"| {o.name} | {o.mode}{bound} | {_source(o)} | {format_number(values[o.name])} |")
     lines += ["", "The values of a front are those of its luckiest trainings."]
     if len(rows):
         row = rows.iloc[0]
@@ -111,7 +112,9 @@ def model_card(
         lines += ["| Quantity | Mean | Spread (standard deviation) |", "|---|---|---|"]
         parts = tuple(f"{o.name}." for o in objectives)  # of a cost, such as how often it was timed
         names = [n for n in rows.columns if f"{n} (spread)" in rows.columns and not n.startswith(parts)]
-        lines += [f"| {name} | {row[name]:.6g} | {spread_of(row, name) or 'none'} |" for name in names]
+        lines += [
+            f"| {name} | {format_number(row[name])} | {spread_of(row, name) or 'none'} |" for name in names
+        ]
         lines += ["", "Names with `test_` are of data that no candidate has seen."]
     else:
         lines[-1] += " It was not trained anew (`final`), so nothing is known of its spread."
@@ -137,7 +140,8 @@ def model_card(
     lines.append(_origin(place, training, {} if training is None else finals[training.key]["values"]))
     lines += ["The config needs nothing of the searcher:", ""]
     lines += ["```console", f"$ fulmen fit --config {place}.yaml"]
-    lines += [f"$ fulmen test --config {place}.yaml --ckpt_path {place}.ckpt", "```", ""]
+    verb = "validate" if training is None else "test"  # who trained it in full has tested it too
+    lines += [f"$ fulmen {verb} --config {place}.yaml --ckpt_path {place}.ckpt", "```", ""]
     return "\n".join(lines)
 
 
@@ -148,7 +152,7 @@ def _origin(place: int, training: FinalTraining | None, values: Mapping[str, flo
             f"`{place}.ckpt` has the weights of the search; `{place}.yaml` has its seed, and trains for as "
             "long as the search's own config says."
         )
-    gave = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    gave = ", ".join(f"{name} {format_number(value)}" for name, value in values.items())
     return (
         f"`{place}.ckpt` has the weights of final training {training.number + 1}, seed {training.seed} "
         f"({gave}), and `{place}.yaml` is its config: `fit` does that training again, to the last bit with "

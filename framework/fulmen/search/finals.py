@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fulmen.analysis.formatting import format_number
 from fulmen.search.fidelity import Final
 from fulmen.search.progress import counted
 from fulmen.searching import Candidate
@@ -123,7 +124,9 @@ def final_lines(table: pd.DataFrame) -> list[str]:
     for _, row in table.iterrows():
         tested = [name for name in table.columns if name.startswith("test_") and f"{name} (spread)" in table]
         gave = ", ".join(
-            f"{name} {row[name]:.4g}{spread_of(row, name, ' ± ')}" for name in tested if pd.notna(row[name])
+            f"{name} {format_number(row[name])}{spread_of(row, name, ' ± ')}"
+            for name in tested
+            if pd.notna(row[name])
         )
         earlier = pd.isna(row["place"])
         place = "a network of an earlier front" if earlier else f"network {row['place']:.0f}"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fulmen.analysis.formatting import format_number
 from fulmen.search import objectives as objectives_
 from fulmen.search.budget import Budget
 from fulmen.searching import Objective
@@ -50,8 +51,8 @@ class Standing:
     def line(self) -> str:
         """Return all of it in one line."""
         failed = f", {sum(self.failed.values())} failed" if self.failed else ""
-        best = "".join(f", best {name} {value:.4g}" for name, value in self.best.items())
-        volume = "" if self.volume is None else f", hypervolume {self.volume:.4g}"
+        best = "".join(f", best {name} {format_number(value)}" for name, value in self.best.items())
+        volume = "" if self.volume is None else f", hypervolume {format_number(self.volume)}"
         left = "" if self.left is None else f", {duration(self.left)} left"
         finals = "" if self.finals is None else ", final trainings {} of {}".format(*self.finals)
         return (
@@ -162,8 +163,8 @@ def _table(now: Standing) -> Any:
     table = Table(title="search", title_justify="left", show_header=False, box=None)
     failed = ", ".join(f"{count} {status}" for status, count in sorted(now.failed.items())) or "0"
     rows = {"done": str(now.done), "failed": failed, "running": str(now.running), "front": str(now.front)}
-    rows |= {f"best {name}": f"{value:.4g}" for name, value in now.best.items()}
-    rows["hypervolume"] = "-" if now.volume is None else f"{now.volume:.4g}"
+    rows |= {f"best {name}": format_number(value) for name, value in now.best.items()}
+    rows["hypervolume"] = "-" if now.volume is None else format_number(now.volume)
     rows["an hour"] = f"{now.per_hour:.0f}"
     rows["left"] = "-" if now.left is None else duration(now.left)
     if now.finals is not None:

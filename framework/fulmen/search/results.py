@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fulmen.analysis import Report
 from fulmen.analysis.figures import new_figure
+from fulmen.analysis.formatting import format_number
 from fulmen.artifacts import artifact_folder, write_artifact
 from fulmen.search.cards import glance
 from fulmen.search.finals import final_lines, finals_table
@@ -129,7 +130,7 @@ def make_report(
     ]
     if not now.best and (reason := next((o.evaluation.failure for o in told if o.evaluation.failure), None)):
         findings.append(f"The first of them failed so: {reason}")
-    findings += [f"best {name}: {value:.4g}" for name, value in now.best.items()]
+    findings += [f"best {name}: {format_number(value)}" for name, value in now.best.items()]
     if finals:
         findings += final_lines(tables["final"])
         findings.append(

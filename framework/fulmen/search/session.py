@@ -102,6 +102,7 @@ class Session:
 
     def _run(self, study: Study, check: Callable[[], None]) -> tuple[Any, bool]:
         self._told = study.told()
+        before = len(self._told)
         stop = self.folder / STOP
         stop.unlink(missing_ok=True)
 
@@ -129,6 +130,10 @@ class Session:
                 transaction.set("seconds", worked)
             stopped = stop.exists() and (self.budget.room(loop.asked) or bool(study.pending()))
             self._told = study.told()
+            if before and before == len(self._told) and not stopped:
+                log.warning(
+                    "search: the budget was spent already (%d evaluations); a larger one extends it.", before
+                )
             front = front_of(self._told, self.objectives)
             results.write_tables(self.folder, self._told, front, self.objectives)  # whatever finals come to
             if self.final is not None and not stopped and front:

@@ -29,11 +29,13 @@ def export(told: Sequence[Told], objectives: Sequence[Objective], path: Path, na
         name: The study's name there.
 
     Raises:
-        UserError: the ending is none of these, or a package is missing that it needs.
+        UserError: the file exists, the ending is none of these, or a package is missing that it needs.
     """
     writers = {".csv": _csv, ".parquet": _parquet, ".jsonl": _lines, ".db": _optuna}
     if path.suffix not in writers:
         raise UserError(f"{path}: a name that ends in {', '.join(writers)} is expected.")
+    if path.exists():
+        raise UserError(f"{path}: exists; give another name.")
     writers[path.suffix](told, objectives, path, name)
     return len(told)
 
@@ -82,8 +84,6 @@ def _optuna(told: Sequence[Told], objectives: Sequence[Objective], path: Path, n
         raise UserError(
             f"{path}: a study of Optuna's needs the extra 'optuna': pip install 'fulmen[optuna]'"
         ) from error
-    if path.exists():
-        raise UserError(f"{path}: exists; give another name.")
     optuna.logging.set_verbosity(logging.WARNING)
     study = optuna.create_study(
         storage=f"sqlite:///{path.absolute()}",

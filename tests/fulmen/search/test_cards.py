@@ -75,6 +75,7 @@ def test_a_card_tells_mean_and_spread_of_the_final_trainings():
     assert "| test_f1 | 0.88 | 0.004 |" in text
     seed = FinalTraining(CANDIDATES[4], 1).seed
     assert f"`2.ckpt` has the weights of final training 2, seed {seed} (test_f1 0.88), and `2.yaml`" in text
+    assert "$ fulmen test --config 2.yaml --ckpt_path 2.ckpt" in text
     assert "- candidate 0 (random)\n- candidate 1 (mutation): `layers`: with Pooling\n" in text
     assert "- candidate 4, with candidate 0: `lr`: 0.1 became 0.01" in text
     assert "- `trainer.max_epochs`: 3" in text
@@ -92,4 +93,7 @@ def test_of_one_training_no_spread_is_told():
 
 
 def test_without_final_trainings_a_card_says_that_nothing_is_known():
-    assert "nothing is known of its spread" in card({})
+    text = card({})
+
+    assert "nothing is known of its spread" in text
+    assert "$ fulmen validate --config 2.yaml --ckpt_path 2.ckpt" in text  # a test it need not have

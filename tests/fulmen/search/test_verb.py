@@ -127,12 +127,14 @@ def test_another_config_at_a_finished_run_goes_beside_it_with_a_word(run_fulmen,
     assert "out: is taken by an earlier search; this one goes to out-2." in caplog.text
 
 
-def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_config):
+def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_config, caplog):
     name = write_config()
     assert search(run_fulmen, name, "--budget.evaluations=2").status == 0
     with Study.read(Path("out")) as study:
         first = study.told()
+    assert "spent already" not in caplog.text
     assert search(run_fulmen, name, "--budget.evaluations=2").status == 0
+    assert "search: the budget was spent already (2 evaluations); a larger one extends it." in caplog.text
     assert search(run_fulmen, name, "--budget.evaluations=4").status == 0
 
     with Study.read(Path("out")) as study:
@@ -197,6 +199,25 @@ def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(run_fulmen, wri
 
     assert ran.status == 2
     assert ran.stderr.startswith("error: searcher: no searcher is called 'climbr'; did you mean 'climber'")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("budget", "expected its options (evaluations, minutes), or a file that has them, got 'null'."),
+        ("trainer", "expected its options (accelerator, strategy, devices, ...), or a file that has them"),
+    ],
+)
+def test_a_group_of_options_cannot_be_nothing(run_fulmen, write_config, tmp_path, key, said):
+    name = write_config()
+    (tmp_path / "more.yaml").write_text(f"{key}: null\n")
+
+    ran = search(run_fulmen, name, "--config", "more.yaml")
+    assert ran.status == 2
+    assert ran.stderr == f"error: more.yaml: {key}: expected keys and their values, got None.\n"
+    ran = search(run_fulmen, name, f"--{key}=null")
+    assert ran.status == 2
+    assert ran.stderr.startswith(f"error: {key}: {said}")
 
 
 def test_a_search_without_an_end_says_so_and_one_that_is_stopped_is_called_so(
@@ -525,6 +546,14 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         (
             {"searcher": {"class_path": "climbr", "init_args": {}}},
             "no searcher is called 'climbr'; did you mean",
+        ),
+        (
+            {"searcher": {"class_path": "climber", "init_arg": {}}},
+            "search.yaml: searcher.init_arg: no such key; did you mean 'init_args'?",
+        ),
+        (
+            {"searcher": {"class_path": "climber", "space": {}}},
+            "search.yaml: searcher.space: no such key; options of the class stand below init_args.",
         ),
         (
             {"searcher": {"class_path": "climber", "init_args": {"space": {}}}},
