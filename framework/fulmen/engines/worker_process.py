@@ -7,6 +7,7 @@ import errno
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -15,7 +16,9 @@ from typing import Any
 
 from fulmen.engines import frames, worker
 from fulmen.engines.worker import WorkerOptions, serve
+from fulmen.errors import FulmenError
 
+PAUSES = (0.1, 1.0)  # seconds, between tries to reach the fork server
 PRELOADED = ("fulmen.evaluation.preloaded",)  # the fork server's imports
 
 
@@ -48,8 +51,7 @@ class WorkerProcess:
         foreign = (*siblings, self.channel, lifeline[1]) if forked else ()
         options = WorkerOptions(options.threads, options.memory_mb, options.output, foreign)
         self._process: Any = context.Process(target=serve, args=(theirs, lifeline[0], options))
-        with contextlib.nullcontext() if forked else _undisturbed():
-            self._process.start()
+        _start(self._process, forked)
         theirs.close()
         self._reader, self._unsent = frames.Reader(), bytearray()
         self.ready = False
@@ -148,11 +150,34 @@ def _context(forked: bool) -> Any:
     return context
 
 
+def _start(process: Any, forked: bool) -> None:
+    """Start a process. A fork server that is gone, perhaps for want of memory, is begun anew.
+
+    Raises:
+        FulmenError: the fork server does not come up.
+    """
+    if forked:
+        process.start()
+        return
+    for pause in (*PAUSES, None):
+        try:
+            with _undisturbed():
+                process.start()
+            return
+        except (EOFError, ConnectionError) as error:
+            if pause is None:
+                raise FulmenError(
+                    "engine processes: the process that workers are forked from does not come up; what it "
+                    "printed says why. (A file of yours called as a module of Python's stands before it.)"
+                ) from error
+            time.sleep(pause)  # until it can be seen that the old one is gone
+
+
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Keep signals to the whole process group from the fork server, which begins with the first worker.
 
-    It ends with the run; were it gone before, the run could begin no worker, and would end by that.
+    It ends with the run.
     """
     # That would begin it, too, and would let all signals through then.
     resource_tracker.ensure_running()

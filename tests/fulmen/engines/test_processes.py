@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import forkserver
 from pathlib import Path
 
 import psutil
 import pytest
 
+from fulmen.engines import worker_process
 from fulmen.engines.processes import ProcessesEngine
-from fulmen.errors import ConfigError
+from fulmen.errors import ConfigError, FulmenError
 from fulmen.testing.engine import gather, run, task
 
 pytestmark = pytest.mark.process
@@ -268,6 +270,31 @@ def test_a_signal_to_the_process_group_takes_no_fork_server(tmp_path):
     )
 
     assert done.stdout.splitlines() == ["ok ok ok", "its worker was killed by SIGTERM"], done.stderr
+
+
+def kill_fork_server():
+    forkserver.ensure_running()
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+
+
+def test_a_fork_server_that_is_gone_is_begun_anew(make_engine):
+    engine = make_engine(tasks_per_worker=1)
+    run(engine, [task("first", "give_back", 1)])
+
+    kill_fork_server()
+
+    assert run(engine, [task("second", "give_back", 2)])["second"].result == [2]
+
+
+def test_a_fork_server_that_does_not_come_up_is_one_line(make_engine, tmp_path, monkeypatch, capfd):
+    (tmp_path / "broken_import.py").write_text("raise RuntimeError('shadowed')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(worker_process, "PRELOADED", ("broken_import",))
+    kill_fork_server()  # the next is begun with these imports
+
+    with pytest.raises(FulmenError, match=r"^engine processes: the process that workers are forked from"):
+        run(make_engine(), [task("first", "give_back", 1)])
+    assert "shadowed" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
