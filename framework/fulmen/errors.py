@@ -12,6 +12,10 @@ FulmenError            1  the work failed
 
 from __future__ import annotations
 
+import errno
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # of an OSError: there is no room
+
 
 class FulmenError(Exception):
     """The work failed, for the reason that the message gives in one line."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -11,11 +10,9 @@ import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
-from fulmen.errors import FulmenError
+from fulmen.errors import DISK_FULL, FulmenError
 
 FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
@@ -31,7 +28,7 @@ def exit_statuses() -> Iterator[None]:
             _say(str(error))
         raise SystemExit(error.exit_status) from error
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in DISK_FULL:
             raise
         _say(f"{error.filename or 'a file'}: not written ({error.strerror}); free space, then run it again.")
         raise SystemExit(FAILED) from error

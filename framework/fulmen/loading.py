@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sized
 from typing import TYPE_CHECKING, Any, Self
 
@@ -98,7 +99,8 @@ class ResumableLoader(DataLoader[Any]):
             dataset: A map-style data set, with a length.
             batch_size: Items per batch and process, 1 or more.
             num_workers: Processes that load, kept from epoch to epoch; 0 loads in the training process.
-            shuffle: Whether to shuffle anew in each epoch.
+            shuffle: Whether to shuffle anew in each epoch. A last batch of a single item is left out then:
+                no batch normalisation can train on one whose image has shrunk to a pixel.
         """
         sampler: RandomSampler | None = None
         if shuffle and data.trainer is None:
@@ -111,6 +113,7 @@ class ResumableLoader(DataLoader[Any]):
             sampler=sampler,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
+            drop_last=shuffle and _leaves_one(data, dataset, batch_size),
         )
 
     def state_dict(self) -> dict[str, int]:
@@ -120,6 +123,13 @@ class ResumableLoader(DataLoader[Any]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Skip what was given out already, if the next epoch to be read is the one in ``state``."""
         self.resume_at = dict(state)
+
+
+def _leaves_one(data: LightningDataModule, dataset: Dataset[Any], batch_size: int) -> bool:
+    """Whether the last of several batches of a process would be of one item."""
+    processes = getattr(data.trainer, "world_size", 1)
+    items = math.ceil(len(dataset) / processes)  # type: ignore[arg-type]
+    return items > batch_size and items % batch_size == 1
 
 
 def _current_epoch(data: LightningDataModule) -> int:

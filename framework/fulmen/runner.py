@@ -287,7 +287,7 @@ class Runner(Trainer):
         folder = Path(self.default_root_dir)
         engine = InlineEngine()
         device = self.strategy.root_device
-        training = model.training
+        training, before = model.training, model.device
         try:
             context = AnalysisContext(
                 model=model.to(device).eval(),
@@ -301,7 +301,7 @@ class Runner(Trainer):
             )
             return analyzer.analyze(context).checked()
         finally:
-            model.train(training)
+            model.to(before).train(training)
             engine.close()
 
     def _release_held_lines(self) -> None:

@@ -100,7 +100,7 @@ def test_a_data_set_is_told_that_an_epoch_begins_at_its_first_batch():
 
 
 def test_a_data_module_without_a_trainer_shuffles_by_the_global_stream():
-    made = ResumableLoader.of(LightningDataModule(), Numbers(), batch_size=3, shuffle=True)
+    made = ResumableLoader.of(LightningDataModule(), Numbers(), batch_size=4, shuffle=True)
 
     assert type(made.sampler) is RandomSampler
     assert sorted(seen(made)) == list(range(10))
@@ -111,10 +111,21 @@ def test_under_a_trainer_the_order_follows_seed_and_epoch():
         seed_everything(seed, verbose=False)
         data = LightningDataModule()
         data.trainer = type("At", (), {"current_epoch": epoch})()
-        return seen(ResumableLoader.of(data, Numbers(), batch_size=3, shuffle=True))
+        return seen(ResumableLoader.of(data, Numbers(), batch_size=4, shuffle=True))
 
     assert order(1, 2) == order(1, 2)
     assert len({tuple(order(*key)) for key in [(1, 2), (1, 3), (2, 2)]}) == 3
+
+
+@pytest.mark.parametrize(("size", "processes", "left"), [(3, 1, 9), (3, 2, 10), (4, 2, 8), (10, 1, 10)])
+def test_no_training_batch_is_a_single_item(size, processes, left):
+    """Batch normalisation cannot train on one whose image has shrunk to a pixel."""
+    data = LightningDataModule()
+    data.trainer = type("At", (), {"current_epoch": 0, "world_size": processes})()
+    made = ResumableLoader.of(data, Numbers(), batch_size=size, shuffle=True)
+
+    assert made.drop_last == (left < 10)
+    assert len(set(seen(made))) == left
 
 
 def test_without_shuffle_the_order_is_that_of_the_data():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 import yaml
 
 from fulmen.runs import open_run
-from fulmen.searching import Candidate, Evaluation
-from fulmen.study import Study
+from fulmen.searching import Candidate, Evaluation, Objective
+from fulmen.study import Study, Told
+from fulmen.study.export import export
 
 OBJECTIVES = [
     {"name": "f1", "mode": "max", "source": {"metric": "val_f1"}},
@@ -104,6 +106,15 @@ def test_an_exported_table_has_every_candidate(searches, run_fulmen, ending):
     again = run_fulmen("studies", "export", "runs/b", f"out.{ending}")
     assert again.status == 2
     assert again.stderr == f"error: out.{ending}: exists; give another name.\n"
+
+
+def test_a_line_of_json_has_null_where_there_is_no_number(tmp_path):
+    told = [Told(Candidate(0, {"lr": 0.1}), Evaluation({"f1": math.nan}, status="nan", failure="f1"), 1.0)]
+
+    export(told, [Objective("f1", "max", {})], tmp_path / "all.jsonl")
+
+    (line,) = (tmp_path / "all.jsonl").read_text().splitlines()
+    assert json.loads(line, parse_constant=pytest.fail)["objective.f1"] is None
 
 
 def test_optuna_reads_the_exported_study(searches, run_fulmen):

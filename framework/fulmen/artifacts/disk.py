@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fulmen.errors import ArtifactError, UserError
+from fulmen.errors import DISK_FULL, ArtifactError, UserError
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_DISK = {*DISK_FULL, errno.EIO, errno.EROFS}
 _DENIED = {
     errno.EACCES,
     errno.EEXIST,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -45,9 +46,15 @@ def check(cost: str, options: Mapping[str, Any]) -> dict[str, Any]:
         known = ", ".join(OPTIONS[cost]) or "none"
         raise ConfigError(f"objectives: cost {cost}: no option {unknown[0]!r}; it has {known}.")
     filled = {**OPTIONS[cost], **options}
-    for name in ("batch_size", "threads"):
-        if name in filled and (not isinstance(filled[name], int) or filled[name] < 1):
-            raise ConfigError(f"objectives: cost {cost}: {name}: expected 1 or more, got {filled[name]!r}.")
+    for name, kind, expected in (
+        ("batch_size", int, "1 or more"),
+        ("threads", int, "1 or more"),
+        ("half_width", int | float, "a number above 0"),
+        ("most_seconds", int | float, "a number above 0"),
+    ):
+        value = filled.get(name, 1)
+        if not isinstance(value, kind) or isinstance(value, bool) or not 0 < value < math.inf:
+            raise ConfigError(f"objectives: cost {cost}: {name}: expected {expected}, got {value!r:.60}.")
     for name in ("quiet", "deployed"):
         if name in filled and not isinstance(filled[name], bool):
             raise ConfigError(
@@ -65,7 +72,8 @@ def measure(
         cost: ``latency`` (a ratio to the reference's), ``flops``, ``parameters``, ``peak_memory`` (bytes).
         options: As `check` returns them.
         network: What is measured; left as it is.
-        example: A batch of inputs, of which the first is repeated to the batch size.
+        example: A batch of inputs, of which the first is repeated to the batch size; latency is that of the
+            device that it is on.
         reference: What latency is measured by.
 
     Raises:
@@ -118,8 +126,9 @@ def _latency(
 def _prepared(
     as_deployed: bool, network: nn.Module, inputs: Tensor, reference: nn.Module
 ) -> tuple[nn.Module, nn.Module]:
+    network, reference = (copy.deepcopy(one).eval().to(inputs.device) for one in (network, reference))
     if not as_deployed:
-        return copy.deepcopy(network).eval(), copy.deepcopy(reference).eval()
+        return network, reference
     try:
         reference = deployed(reference, inputs)
     except UserError as error:  # so it is for every candidate

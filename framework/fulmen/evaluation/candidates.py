@@ -18,9 +18,10 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from fulmen.artifacts import make_folder
+from fulmen.artifacts.disk import explain
 from fulmen.costs.quiet import Quiet
 from fulmen.engines.running import lacks_memory
-from fulmen.errors import ConfigError, DataError, UserError
+from fulmen.errors import DISK_FULL, ArtifactError, ConfigError, DataError, UserError
 from fulmen.evaluation.hushing import hushed
 from fulmen.evaluation.stopping import Hopeless, LetMeasure, StopHopeless
 from fulmen.evaluation.template import Template
@@ -48,6 +49,7 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         UserError: an objective or the data are not what the config says: so it is for all candidates.
+        ArtifactError: the disk is full, which is no failure of the candidate's either.
         Terminated: SIGTERM came during the training.
     """
     start = time.monotonic()
@@ -56,7 +58,7 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
             evaluation = _evaluated(template, work)
     except Hopeless as hopeless:
         evaluation = Evaluation(hopeless.values, status=hopeless.status, failure=str(hopeless))
-    except (ConfigError, DataError):
+    except (ConfigError, DataError, ArtifactError):
         raise
     except SIGTERMException as error:  # no failure of the candidate's
         raise Terminated from error
@@ -71,6 +73,8 @@ def evaluate(template: Template, work: Mapping[str, Any]) -> dict[str, Any]:
             ) from error
         raise ConfigError(f"trainer: {one_line(error).partition(': ')[2]}") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            raise explain(Path(error.filename or work["folder"]), error) from error
         logging.getLogger(__name__).exception(
             "candidate failed: %s", one_line(error)
         )  # into the worker's file

@@ -32,7 +32,7 @@ class Hopeless(Exception):  # noqa: N818
 
 
 class StopHopeless(pl.Callback):
-    """Ends a training whose loss is not finite, or whose metric is beyond a limit after some epochs.
+    """Ends a training whose loss or weights are not finite, or whose metric is beyond a limit at some epoch.
 
     Args:
         metric: The metric, or None.
@@ -73,10 +73,15 @@ class StopHopeless(pl.Callback):
         batch_idx: int,
     ) -> None:
         """Look at the loss."""
-        if batch_idx % LOOK_EVERY == 0:
+        if batch_idx % LOOK_EVERY == 0 or trainer.is_last_batch:
             loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
             if isinstance(loss, Tensor) and not math.isfinite(float(loss)):
                 raise Hopeless("nan", f"the loss is {float(loss)} in epoch {trainer.current_epoch + 1}")
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the weights: the last step may have been the one too many."""
+        if not all(bool(parameter.isfinite().all()) for parameter in pl_module.parameters()):
+            raise Hopeless("nan", "the weights are not finite after the training", self.reached)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the metric, once, and at that of the rungs: in the last validation of an epoch."""
@@ -140,3 +145,5 @@ class LetMeasure(pl.Callback):
     ) -> None:
         """Take a breath."""
         self.quiet.breathe()
+
+    on_test_batch_start = on_predict_batch_start = on_validation_batch_start

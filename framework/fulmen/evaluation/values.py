@@ -46,7 +46,10 @@ def value_of(
         return {objective.name: _scalar(objective, trainer, model, data, checkpoint)}
     cost = str(source["cost"])
     options = measuring.check(cost, source.get("options") or {})  # type: ignore[arg-type]
-    found = measuring.measure(cost, options, model, _example(objective, model, data), reference)
+    # The Trainer has taken the model off the device that it trained on: times are that device's.
+    device = trainer.strategy.root_device if cost == "latency" else model.device
+    example = _example(objective, model, data).to(device)
+    found = measuring.measure(cost, options, model, example, reference)
     return {f"{objective.name}.{key}" if key else objective.name: value for key, value in found.items()}
 
 
@@ -98,4 +101,4 @@ def _example(objective: Objective, model: pl.LightningModule, data: Any) -> Tens
             f"objectives: {objective.name!r}: no tensor to measure with; give the model an "
             "example_input_array, or val_dataloader batches that begin with one."
         )
-    return example.to(model.device)
+    return example

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fulmen.reports.loggers import may_fail
+
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
@@ -15,7 +17,7 @@ PICTURE_EVERY = 20.0  # seconds: a picture takes a quarter of one
 
 
 class FrontLogger:
-    """Logs ``fulmen/search/...`` each time a front has changed.
+    """Logs ``fulmen/search/...`` each time a front has changed. A logger that fails costs a warning.
 
     Args:
         loggers: The run's; TensorBoard gets the picture too.
@@ -37,11 +39,12 @@ class FrontLogger:
         for logger in self.loggers:
             if not isinstance(logger, TensorBoardLogger):
                 continue
-            for id, overlay, values in rows:
-                name = f"candidates/{id}"
-                if not (Path(logger.log_dir) / name).exists():
-                    hparams = {key: _hparam(value) for key, value in overlay.items()}
-                    logger.experiment.add_hparams(hparams, dict(values), run_name=name)
+            with may_fail(logger, "the comparison of candidates"):
+                for id, overlay, values in rows:
+                    name = f"candidates/{id}"
+                    if not (Path(logger.log_dir) / name).exists():
+                        hparams = {key: _hparam(value) for key, value in overlay.items()}
+                        logger.experiment.add_hparams(hparams, dict(values), run_name=name)
 
     def __call__(self, standing: Any, figure: Callable[[], Any], step: int) -> None:
         """Log where the search stands after so many results.
@@ -59,10 +62,11 @@ class FrontLogger:
             metrics["fulmen/search/hypervolume"] = standing.volume
         drawn = time.monotonic() - self._last >= PICTURE_EVERY
         for logger in self.loggers:
-            logger.log_metrics(metrics, step=step)
-            if drawn and isinstance(logger, TensorBoardLogger):
-                self._last = time.monotonic()
-                logger.experiment.add_figure("fulmen/search/front", figure(), step)
+            with may_fail(logger, "the front"):
+                logger.log_metrics(metrics, step=step)
+                if drawn and isinstance(logger, TensorBoardLogger):
+                    self._last = time.monotonic()
+                    logger.experiment.add_figure("fulmen/search/front", figure(), step)
 
 
 def _hparam(value: Any) -> Any:

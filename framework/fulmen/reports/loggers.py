@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def log_report(
 
     metrics = {f"fulmen/{name}/{scalar}": value for scalar, value in report.scalars.items()}
     for logger in loggers:
-        try:
+        with may_fail(logger, "the report"):
             rest = metrics
             if isinstance(logger, TensorBoardLogger):
                 _log_to_tensorboard(report, logger, f"fulmen/{name}", step)
@@ -52,9 +53,16 @@ def log_report(
             if rest:
                 logger.log_metrics(rest, step=step)
             logger.save()
-        except Exception as error:
-            cause = " ".join(str(error).split())
-            log.warning("%s: the report was not logged to it (%s).", type(logger).__name__, cause)
+
+
+@contextlib.contextmanager
+def may_fail(logger: Logger, what: str) -> Iterator[None]:
+    """Make a warning of whatever a logger raises inside."""
+    try:
+        yield
+    except Exception as error:
+        cause = " ".join(str(error).split())
+        log.warning("%s: %s was not logged to it (%s).", type(logger).__name__, what, cause)
 
 
 def _log_to_tensorboard(report: Report, logger: TensorBoardLogger, prefix: str, step: int) -> None:

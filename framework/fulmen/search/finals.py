@@ -70,11 +70,12 @@ def belonging(finals: Mapping[str, Any], final: Final | None) -> dict[str, Any]:
 
 
 def handed_over(finals: Mapping[str, Any], candidate: Candidate) -> FinalTraining | None:
-    """Return the training whose checkpoint is handed over: the first of the candidate's that has one."""
+    """Return the training whose checkpoint is handed over: the candidate's first good one that has one."""
     found = []
     for key, result in finals.items():
         path = result["artifacts"].get("checkpoint")
-        if result["candidate"] == candidate.id and path is not None and Path(path).is_file():
+        good = result["candidate"] == candidate.id and result["status"] == "ok"
+        if good and path is not None and Path(path).is_file():
             name, _, epochs = key.partition(_EPOCHS)
             number = int(name.rpartition("-")[2])
             found.append(FinalTraining(candidate, number, int(epochs) if epochs else None))

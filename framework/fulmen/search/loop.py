@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fulmen.errors import ConfigError, FulmenError, UserError
+from fulmen.errors import ArtifactError, ConfigError, FulmenError, UserError
 from fulmen.search.budget import Budget
 from fulmen.searching import Candidate, Engine, Evaluation, EvaluationStatus, Outcome, Searcher, Task
 from fulmen.seeds import keyed_generator
@@ -24,6 +24,7 @@ from fulmen.study.rows import from_plain
 log = logging.getLogger(__name__)
 
 IN_VAIN = 20  # candidates in a row that could not be built or trained; none could: the search ends
+ENDING = (UserError, ArtifactError)  # what a task may raise that is not its candidate's failure
 POLL = 0.5  # seconds between two looks at the clock and at a request to stop
 
 _STATUSES: Mapping[str, EvaluationStatus] = {"timeout": "timeout", "oom": "oom"}
@@ -202,7 +203,7 @@ class SearchLoop:
 
 def in_order(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return outcomes with those last that may end a search: what came beside them is not lost."""
-    return sorted(outcomes, key=lambda o: (isinstance(o.error, UserError), o.status == "crash"))
+    return sorted(outcomes, key=lambda o: (isinstance(o.error, ENDING), o.status == "crash"))
 
 
 def read(outcome: Outcome) -> Evaluation:
@@ -210,8 +211,9 @@ def read(outcome: Outcome) -> Evaluation:
 
     Raises:
         UserError: the evaluation found the user's input wrong: no other candidate would fare better.
+        ArtifactError: the disk was full: nor would this one's be its own failure.
     """
-    if isinstance(outcome.error, UserError):
+    if isinstance(outcome.error, ENDING):
         raise outcome.error
     if outcome.failure is not None:
         status = _STATUSES.get(outcome.status, "crash")

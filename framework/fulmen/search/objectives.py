@@ -111,6 +111,11 @@ def parse(specifications: Sequence[Mapping[str, Any] | Objective]) -> list[Objec
             raise ConfigError(f"objectives: {dict(one)!r:.80} {what}; expected name, mode, source, bound.")
         if one["mode"] not in ("max", "min"):
             raise ConfigError(f"objectives: {one['name']!r}: mode: expected max or min, got {one['mode']!r}.")
+        if not isinstance(one["source"], Mapping):
+            raise ConfigError(
+                f"objectives: {one['name']!r}: source: expected keys such as {{metric: val_acc}}, got "
+                f"{one['source']!r:.60}."
+            )
         bound = one.get("bound")
         if bound is not None and not (isinstance(bound, int | float) and math.isfinite(bound)):
             raise ConfigError(f"objectives: {one['name']!r}: bound: expected a number, got {bound!r:.60}.")

@@ -71,7 +71,8 @@ def candidates_table(told: Sequence[Told], objectives: Sequence[Objective]) -> p
         }
         for one in told
     ]
-    return of_one_type(pd.DataFrame(rows))
+    columns = ["candidate", "status", *(o.name for o in objectives), "seconds", "seed", "parents", "failure"]
+    return of_one_type(pd.DataFrame(rows)) if rows else pd.DataFrame(columns=columns)
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,10 @@ def make_report(
         f"{counted(len(told), 'candidate')} {'was' if len(told) == 1 else 'were'} evaluated"
         + (f"; without values: {failed}." if failed else ", all with values.")
     ]
+    if not told:
+        findings = [
+            "None was evaluated: the budget ended before the first was, or the searcher asked for none."
+        ]
     if not now.best and (reason := next((o.evaluation.failure for o in told if o.evaluation.failure), None)):
         findings.append(f"The first of them failed so: {reason}")
     findings += [f"best {name}: {format_number(value)}" for name, value in now.best.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -74,7 +75,16 @@ def _parquet(told: Sequence[Told], objectives: Sequence[Objective], path: Path, 
 
 
 def _lines(told: Sequence[Told], objectives: Sequence[Objective], path: Path, name: str) -> None:
-    write_artifact(path, "".join(json.dumps(row) + "\n" for row in rows_of(told, objectives)))
+    lines = (
+        json.dumps({key: _finite(value) for key, value in row.items()}, allow_nan=False) + "\n"
+        for row in rows_of(told, objectives)
+    )
+    write_artifact(path, "".join(lines))
+
+
+def _finite(value: Any) -> Any:
+    """Return None for a number that JSON has no way to write."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _optuna(told: Sequence[Told], objectives: Sequence[Objective], path: Path, name: str) -> None:

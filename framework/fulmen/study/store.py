@@ -19,6 +19,7 @@ from fulmen.study import rows, schema
 from fulmen.study.state import Known, Statement, changes, restored
 
 NAME = "study.sqlite"
+TICK = 1e-6  # seconds between two results at least, so that they have an order
 RESERVE = 256 << 10  # bytes that are given back when the disk is full, for what has just finished
 
 _CANDIDATE = "INSERT INTO candidates VALUES (?,?,?,?,?,?,?)"
@@ -89,6 +90,7 @@ class Study:
         self.connection, self.path, self._now = connection, path, now
         self.folder = path.parent.absolute()
         self._known: Known | None = None
+        self._last: float | None = None
 
     @classmethod
     def open(cls, folder: Path, identity: str) -> Study:
@@ -130,8 +132,13 @@ class Study:
         path = folder / NAME if folder.is_dir() else folder
         if not path.is_file():
             raise UserError(f"{folder}: holds no study ({NAME}); give the folder of a search.")
+        if not os.access(path, os.R_OK, effective_ids=True):
+            raise UserError(f"{path}: cannot be read (permission denied); give a search that you may read.")
+        # Beside a file without a journal SQLite would make one, which a folder may refuse: none is needed.
+        journal = path.with_name(f"{path.name}-wal").exists()
+        mode = "mode=ro" if journal or os.access(path.parent, os.W_OK, effective_ids=True) else "immutable=1"
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10.0
+            f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=10.0
         )
         connection.execute("PRAGMA trusted_schema=OFF")
         if schema.require_study(connection, path):
@@ -149,7 +156,7 @@ class Study:
         Raises:
             ArtifactError: the disk is full or fails.
         """
-        transaction = Transaction(self._now, self._known, self.folder)
+        transaction = Transaction(self._time, self._known, self.folder)
         self._known = None  # should this one fail, nobody knows
         yield transaction
         self.connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -230,6 +237,13 @@ class Study:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _time(self) -> float:
+        """Return the time, or a little more than the last: a clock may be set back, an order must not be."""
+        if self._last is None:
+            self._last = self.connection.execute("SELECT max(told_at) FROM results").fetchone()[0] or 0.0
+        self._last = max(self._now(), self._last + TICK)
+        return self._last
 
     def _evaluation(self, row: tuple[Any, ...]) -> Evaluation:
         evaluation = rows.to_evaluation(row)

@@ -11,6 +11,7 @@ import pytest
 from torch import nn
 
 from fulmen.checkpoints import load_checkpoint
+from fulmen.costs.quiet import Quiet
 from fulmen.engines.running import TaskRunner
 from fulmen.evaluation.candidates import evaluate
 from fulmen.evaluation.template import make_template
@@ -33,6 +34,18 @@ WORK = {
     "test": False,
     "will_test": False,
 }
+
+
+def test_others_may_measure_between_the_batches_of_its_test_too(tmp_path, monkeypatch):
+    breaths: list[int] = []
+    monkeypatch.setattr(Quiet, "breathe", lambda self: breaths.append(1))
+    template, seen = make_template(CONFIG), {}
+    for test in (False, True):
+        breaths.clear()
+        evaluate(template, {**WORK, "test": test, "folder": str(tmp_path)})
+        seen[test] = len(breaths)
+
+    assert seen[True] - seen[False] == 2  # batches of its test
 
 
 def test_nothing_of_a_candidate_stays_in_memory(tmp_path, monkeypatch):

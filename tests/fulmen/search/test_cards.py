@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fulmen.search.cards import changes, glance, lineage, model_card
-from fulmen.search.finals import FinalTraining, final_lines, finals_table
+from fulmen.search.finals import FinalTraining, final_lines, finals_table, handed_over
 from fulmen.searching import Candidate, Evaluation, Objective
 from fulmen.study import Told
 
@@ -90,6 +90,16 @@ def test_of_one_training_no_spread_is_told():
     assert final_lines(finals_table({"final-4-0": one}, [told])) == [
         "final, network 1 (1 training): test_f1 0.876"
     ]
+
+
+def test_what_is_handed_over_is_of_the_first_training_that_went_well():
+    finals = {
+        f"final-4-{number}": {"candidate": 4, "status": status, "artifacts": {"checkpoint": __file__}}
+        for number, status in enumerate(["nan", "ok", "ok"])
+    }
+
+    assert handed_over(finals, CANDIDATES[4]) == FinalTraining(CANDIDATES[4], 1)
+    assert handed_over({"final-4-0": finals["final-4-0"]}, CANDIDATES[4]) is None
 
 
 def test_without_final_trainings_a_card_says_that_nothing_is_known():

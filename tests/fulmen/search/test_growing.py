@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fulmen.reports.growing import FrontLogger
+from fulmen.search.progress import Standing
 from fulmen.search.results import front_figure
 from fulmen.search.session import rows_of
 from fulmen.searching import Candidate, Evaluation, Objective
@@ -24,6 +25,24 @@ def test_each_candidate_is_a_run_with_its_hparams_once(tmp_path):
     shown = EventAccumulator(str(events)).Reload()
     assert shown.Scalars("f1")[0].value == pytest.approx(0.9)
     assert "_hparams_/session_start_info" in shown.summary_metadata
+
+
+class Away(CSVLogger):
+    """A logger whose server does not answer."""
+
+    def log_metrics(self, metrics, step=None):
+        raise ConnectionError("the server is away")
+
+
+def test_a_logger_that_fails_ends_no_search(tmp_path, caplog):
+    there = CSVLogger(tmp_path / "csv")
+    now = Standing(1, {}, 1, {"f1": 0.9}, 1, None, 60.0, None)
+
+    FrontLogger([Away(tmp_path), there])(now, pytest.fail, 1)
+
+    assert "Away: the front was not logged to it (the server is away)." in caplog.text
+    there.save()
+    assert "0.9" in next((tmp_path / "csv").rglob("metrics.csv")).read_text()
 
 
 def test_the_fronts_candidates_come_first_then_the_newest():

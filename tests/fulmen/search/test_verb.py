@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -434,6 +436,73 @@ def test_what_failed_after_its_training_leaves_no_checkpoint(run_fulmen, write_c
     assert kept <= set(statuses.index[statuses == "ok"])
 
 
+class NoRoom(ToyClassifier):
+    """Finds the disk full in its second candidate, as long as there is a file that says so."""
+
+    def on_fit_end(self):
+        if Path("full").exists() and Path("out/candidates/0/model.ckpt").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.ckpt")
+
+
+def test_a_disk_that_is_full_for_a_candidate_is_no_failure_of_its_own(run_fulmen, write_config):
+    name = write_config(model={"class_path": f"{__name__}.NoRoom"})
+    Path("full").touch()
+
+    ran = search(run_fulmen, name)
+
+    assert (ran.status, ran.stderr.splitlines()[-1][:36]) == (1, "error: a.ckpt: not written (No space")
+    with Study.read(Path("out")) as study:
+        assert study.counts() == {"asked": 2, "ok": 1}
+    Path("full").unlink()
+    assert search(run_fulmen, name).status == 0
+    with Study.read(Path("out")) as study:
+        assert study.counts() == {"asked": 4, "ok": 4}
+
+
+class Overshoots(ToyClassifier):
+    """Is none after its last step, which no validation shows that looks at accuracy alone."""
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        if self.trainer.is_last_batch and self.lr > 0.01:
+            torch.nn.init.constant_(self.network[0].weight, float("nan"))
+
+
+class Diverges(ToyClassifier):
+    """Has no loss in the last batch."""
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) * (float("nan") if batch_idx == 1 else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("Overshoots", "the weights are not finite after the training"),
+        ("Diverges", "the loss is nan in epoch 1"),
+    ],
+)
+def test_what_diverges_at_the_very_end_is_on_no_front(run_fulmen, write_config, model, said):
+    name = write_config(
+        model={"class_path": f"{__name__}.{model}"},
+        objectives=[{"name": "accuracy", "mode": "max", "source": {"metric": "val_acc"}}],
+        budget={"evaluations": 6},
+    )
+
+    search(run_fulmen, name)
+
+    table = Report.load("out").tables["candidates"]
+    assert set(table["status"]) <= {"ok", "nan"}
+    assert set(table["failure"][table["status"] == "nan"]) == {said}
+    assert (table["model.init_args.lr"][table["status"] == "ok"] <= 0.01).all()
+
+
+def test_a_budget_that_ends_before_the_first_result_says_so(run_fulmen, write_config):
+    ran = search(run_fulmen, write_config(budget={"minutes": 1e-9}))
+
+    assert ran.status == 1
+    assert "error: search: no candidate has values. None was evaluated: the budget ended" in ran.stderr
+
+
 class HalfAnEngine(Engine):
     """Lacks `slots` and more."""
 
@@ -479,6 +548,14 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         (
             {"objectives": [{**METRIC, "source": {"cost": "flops", "options": {"batch_size": 0}}}]},
             "batch_size: expected 1 or more",
+        ),
+        (
+            {"objectives": [{**METRIC, "source": {"cost": "latency", "options": {"most_seconds": None}}}]},
+            "cost latency: most_seconds: expected a number above 0, got None",
+        ),
+        (
+            {"objectives": [{**METRIC, "source": "val_loss"}]},
+            "'loss': source: expected keys such as {metric: val_acc}, got 'val_loss'",
         ),
         (
             {"objectives": [{**METRIC, "source": {"analyzer": "nosuch", "scalar": "a"}}]},

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import shutil
 import sqlite3
+import tempfile
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +83,55 @@ def test_it_can_be_read_while_it_is_written(study, tmp_path):
     assert reader.counts() == {"asked": 3, "ok": 3}
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.connection.execute("DELETE FROM results")
+
+
+def test_the_order_of_telling_outlasts_a_clock_that_is_set_back(study, tmp_path):
+    study._now = lambda: 1.0
+    for id in range(4):
+        with study.transaction() as transaction:
+            transaction.ask(Candidate(id, {}))
+    study._now = iter([50.0, 10.0, 11.0]).__next__
+    for id in (3, 1):
+        with study.transaction() as transaction:
+            transaction.tell(id, Evaluation())
+    study.close()
+    again = Study.open(tmp_path / "run", "a")
+    again._now = lambda: 9.0
+    with again.transaction() as transaction:
+        transaction.tell(0, Evaluation())
+
+    told = again.told()
+    assert [one.candidate.id for one in told] == [3, 1, 0]
+    assert told[0].told_at == 50.0
+    again.close()
+
+
+def test_a_study_in_a_folder_that_may_only_be_read_is_read(study):
+    """The run of a colleague: SQLite would put its journal beside it."""
+    fill(study, 2)
+    study.close()
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(study.path, folder)
+        Path(folder).chmod(0o555)
+        with as_nobody():
+            assert Study.read(Path(folder)).counts() == {"asked": 2, "ok": 2}
+        (Path(folder) / NAME).chmod(0o000)
+        with as_nobody(), pytest.raises(UserError, match=r"sqlite: cannot be read \(permission denied\)"):
+            Study.read(Path(folder))
+        Path(folder).chmod(0o755)
+
+
+@contextlib.contextmanager
+def as_nobody():
+    """Be one who may not write where root may."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
 
 
 def test_another_search_is_refused(study, tmp_path):
