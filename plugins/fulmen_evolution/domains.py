@@ -220,7 +220,7 @@ class Range:
 
     def mutate(self, value: float, generator: np.random.Generator) -> float | int:
         """Move by a normal step, folded back at the ends; a whole number by 1 at least."""
-        moved = self._unit(value) + STEP * float(generator.standard_normal())
+        moved = self.unit(value) + STEP * float(generator.standard_normal())
         moved = abs(moved) % 2.0
         found = self._value(2.0 - moved if moved > 1.0 else moved)
         if self.integer and found == value:
@@ -236,7 +236,7 @@ class Range:
     def cross(self, first: float, second: float, generator: np.random.Generator) -> float | int:
         """Return a number between the two."""
         share = float(generator.random())
-        return self._value(share * self._unit(first) + (1 - share) * self._unit(second))
+        return self._value(share * self.unit(first) + (1 - share) * self.unit(second))
 
     def describe(self, value: float) -> list[tuple[int, float]]:
         """Return the two knots that it lies between, with the weights of linear interpolation."""

@@ -151,7 +151,8 @@ class SteadyState:
         """Make one until it is new; in a space that can be listed, the last resort is to look."""
         for _ in range(self.settings.retries):
             made: tuple[Genotype, tuple[int, ...], str] = make()
-            if not self.settings.deduplicate or self.space.key(made[0]) not in self._keys:
+            repeats = not (self.settings.deduplicate or self.settings.surrogate)
+            if repeats or self.space.key(made[0]) not in self._keys:
                 return made
         count = self.space.count
         if count is not None and len(self._keys) < count <= 1 << 16:

@@ -53,20 +53,36 @@ class OptunaSearcher(Peer):
         optuna.logging.set_verbosity(logging.ERROR)
         self._study = optuna.create_study(directions=["minimize"] * self.goals.columns, sampler=made)
         self._trials: dict[int, Any] = {}
+        self._finished = False
 
     def propose(self, id: int) -> Genotype | None:
-        """Return what the sampler suggests for a new trial."""
-        trial = self._trials[id] = self._study.ask()
-        return tuple(
-            _suggest(trial, key, domain) for key, domain in zip(self.space.keys, self.domains, strict=True)
-        )
+        """Return what the sampler suggests for a new trial; None once it has tried all that there is.
+
+        Raises:
+            ConfigError: the sampler does not know such a space, or so many objectives.
+        """
+        if self._finished:
+            return None
+        try:
+            trial = self._trials[id] = self._study.ask()
+            pairs = zip(self.space.keys, self.domains, strict=True)
+            return tuple(_suggest(trial, key, domain) for key, domain in pairs)
+        except (ValueError, ImportError) as error:
+            said = " ".join(str(error).split())
+            raise ConfigError(f"searcher: sampler {self.sampler}: {said}; choose another.") from error
 
     def learn(self, id: int, costs: Sequence[float] | None) -> None:
         """Finish a trial."""
         import optuna
 
+        trial = self._trials.pop(id)
         failed = {"state": optuna.trial.TrialState.FAIL}
-        self._study.tell(self._trials.pop(id), **(failed if costs is None else {"values": list(costs)}))
+        try:
+            self._study.tell(trial, **(failed if costs is None else {"values": list(costs)}))
+        except RuntimeError:  # so ends a sampler that has tried all there is a study that nobody optimises
+            if not self._study.trials[trial.number].state.is_finished():
+                raise
+            self._finished = True
 
     def identity(self) -> dict[str, Any]:
         """Return the sampler and its options."""

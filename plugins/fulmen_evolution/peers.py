@@ -20,6 +20,7 @@ import numpy as np
 import fulmen
 from fulmen.errors import ConfigError
 from fulmen_evolution.domains import Choice, Range, SpaceError
+from fulmen_evolution.evolution import EvolutionError
 from fulmen_evolution.goals import GoalError, Goals, parse_goals
 from fulmen_evolution.space import Genotype, parse_space
 from fulmen_evolution.telling import refusals
@@ -62,6 +63,7 @@ class Peer(fulmen.Searcher):
         self.domains: list[Choice | Range] = [d for d in self.space.domains if isinstance(d, Choice | Range)]
         self.goals = _goals(objectives, library)
         self._asked = 0
+        self._flying: set[int] = set()
         self._log: list[str] = []
 
     @abstractmethod
@@ -78,6 +80,7 @@ class Peer(fulmen.Searcher):
         if genotype is None:
             return None
         id, self._asked = self._asked, self._asked + 1
+        self._flying.add(id)
         self._log.append(json.dumps(list(genotype)))
         seed = int(np.random.SeedSequence([self.seed, id]).generate_state(1)[0])
         return fulmen.Candidate(id, self.space.overlay(genotype), seed=seed, note={"origin": self.library})
@@ -86,13 +89,18 @@ class Peer(fulmen.Searcher):
         """Take in a result; one with a value that is not finite counts as failed.
 
         Raises:
-            UserError: the evaluation is none, or is ``ok`` without a number for each objective.
+            UserError: the candidate was told before or was never asked for; the evaluation is none, or is
+                ``ok`` without a number for each objective.
         """
         with refusals(candidate, evaluation):
+            if candidate.id not in self._flying:
+                known = "was told already" if 0 <= candidate.id < self._asked else "was never asked for"
+                raise EvolutionError(f"candidate {candidate.id} {known}; expected one in flight")
             values = self.goals.values(evaluation.values) if evaluation.status == "ok" else None
         plain = None if values is None else self.goals.costs(values).tolist()
-        self._log.append(json.dumps({"id": candidate.id, "costs": plain}))
         self.learn(candidate.id, plain)
+        self._flying.discard(candidate.id)
+        self._log.append(json.dumps({"id": candidate.id, "costs": plain}))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was asked and told, in order, a line of JSON each."""
@@ -116,8 +124,10 @@ class Peer(fulmen.Searcher):
             self._log.append(line)
             if isinstance(said, Mapping):
                 self.learn(said["id"], said["costs"])
+                self._flying.discard(said["id"])
                 continue
             genotype = self.propose(self._asked)
+            self._flying.add(self._asked)
             self._asked += 1
             if genotype is None or json.dumps(list(genotype)) != line:
                 raise ConfigError(

@@ -195,7 +195,17 @@ class Random(fulmen.Searcher):
         self._keys: set[str] = set()
 
     def ask(self) -> fulmen.Candidate | None:
-        """Return the next candidate; None once nothing new is drawn any more."""
+        """Return the next candidate; None once nothing new is drawn any more.
+
+        Raises:
+            UserError: ``canonical`` gives no text.
+        """
+        try:
+            return self._draw()
+        except SpaceError as error:
+            raise ConfigError(f"searcher: {error}.") from error
+
+    def _draw(self) -> fulmen.Candidate | None:
         for _ in range(self.TRIES):
             genotype = self.space.sample(keyed(self.seed, "random", self.drawn))
             self.drawn += 1

@@ -213,7 +213,7 @@ class Structure:
                 )
             try:
                 check_limits(named[name], ranges)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise SpaceError(f"limits: {error}") from error
         return {named[name]: ranges for name, ranges in limits.items()}
 
@@ -225,16 +225,31 @@ class Structure:
             self.check(value)
         except SpaceError as error:
             raise SpaceError(f"begin_with: network {number}: {error}") from None
-        if self._valid(genes) != value or not self.admits(value):
+        found = self._valid(genes)
+        if found is None:
             raise SpaceError(
                 f"begin_with: network {number} is none that this structure allows: {self._bounds}, no idle "
                 "one; expected one: change it"
             )
+        if found != value:
+            pairs = enumerate(zip(value, found, strict=False))  # the last may have been left out
+            place = next((n for n, (given, kept) in pairs if given != kept), len(found))
+            raise SpaceError(
+                f"begin_with: network {number}: layer {place + 1}, {genes[place]!r}, cannot stand there so: "
+                "the image is too small for it, or it does nothing; expected one that can: change it"
+            )
+        if why := runs_on_meta(genes, self.shape):
+            raise SpaceError(f"begin_with: network {number}: {why}")
         return value
 
     def _gene(self, generator: np.random.Generator) -> Gene:
-        cls = self.classes[int(generator.integers(len(self.classes)))]
-        return cls.sample(generator, self.limits.get(cls))
+        for _ in range(TRIES):
+            cls = self.classes[int(generator.integers(len(self.classes)))]
+            try:
+                return cls.sample(generator, self.limits.get(cls))
+            except ValueError as error:  # each value is one that it takes, but not these together
+                refused = error
+        raise SpaceError(f"limits: no gene could be drawn in {TRIES} tries; the last: {refused}")
 
     def _changed(self, genes: list[Gene], kind: str, generator: np.random.Generator) -> list[Gene]:
         place = int(generator.integers(len(genes)))
@@ -250,7 +265,10 @@ class Structure:
             changed = list(genes)
             changed[place], changed[other] = genes[other], genes[place]
             return changed
-        gene = genes[place].mutate(generator, self.limits.get(type(genes[place])))
+        try:
+            gene = genes[place].mutate(generator, self.limits.get(type(genes[place])))
+        except ValueError:  # as in drawing
+            return genes
         return [*genes[:place], gene, *genes[place + 1 :]]
 
     def _valid(self, genes: list[Gene]) -> Value | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -130,9 +131,15 @@ def read_table(table: Path, folder: Path) -> list[PatchFile]:
     if not rows:
         raise PatchError(f"{table}: has no rows; expected a patch a line: add some.")
     files = []
+    lines: dict[str, int] = {}
     for number, row in rows:
         where = f"{table}: line {number}"
         path = folder / (row["path"] or "")
+        if (before := lines.setdefault(os.path.normpath(path), number)) != number:
+            raise PatchError(
+                f"{where}: {path} stands in line {before} already; expected each patch once, or it may be in "
+                "training and in test: remove one."
+            )
         if row["label"] not in ("0", "1"):
             raise PatchError(f"{where}: label is {row['label']!r}; expected 0 or 1: correct it.")
         if not path.is_file():
@@ -142,13 +149,17 @@ def read_table(table: Path, folder: Path) -> list[PatchFile]:
         split = row.get("split") or None
         if split is not None and split not in SPLITS:
             raise PatchError(f"{where}: split is {split!r}; expected {', '.join(SPLITS)}: correct it.")
+        if "slide" in columns and not row["slide"]:
+            raise PatchError(
+                f"{where}: names no slide; expected one in each line, or no column slide: complete it."
+            )
         slide = row.get("slide") or path.stem.partition("_")[0]
         files.append(PatchFile(path, int(row["label"]), slide, split))
-    _check_splits(table, files)
+    _check_splits(table, files, "slide" in columns)
     return files
 
 
-def _check_splits(table: Path, files: Sequence[PatchFile]) -> None:
+def _check_splits(table: Path, files: Sequence[PatchFile], slides_named: bool) -> None:
     named = sum(file.split is not None for file in files)
     if named not in (0, len(files)):
         raise PatchError(
@@ -157,9 +168,11 @@ def _check_splits(table: Path, files: Sequence[PatchFile]) -> None:
     first: dict[str, str | None] = {}
     for file in files:
         if first.setdefault(file.slide, file.split) != file.split:
+            whence = "" if slides_named else ", by the first field of the names,"
+            remedy = "correct it" if slides_named else "correct it, or give a column slide"
             raise PatchError(
-                f"{table}: slide {file.slide} is in {first[file.slide]} and in {file.split}; expected each "
-                "slide in one split, or the test is no test: correct it."
+                f"{table}: slide {file.slide}{whence} is in {first[file.slide]} and in {file.split}; "
+                f"expected each slide in one split, or the test is no test: {remedy}."
             )
 
 

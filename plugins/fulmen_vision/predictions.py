@@ -30,7 +30,8 @@ class Predictions(BasePredictionWriter):
 
     Raises:
         ConfigError: the path does not end in ``.csv`` (at once).
-        UserError: the model predicts something else than a tensor of shape (batch, classes) (when it has).
+        UserError: the model predicts something else than a tensor of shape (batch, classes), there are
+            several loaders, or one without places (when it has predicted).
     """
 
     def __init__(self, path: str = "predictions.csv") -> None:
@@ -47,7 +48,18 @@ class Predictions(BasePredictionWriter):
         batch_indices: Sequence[Any],
     ) -> None:
         """Bring all processes' together and write them."""
-        rows = dict(zip(_flat(batch_indices), _rows(predictions), strict=True))
+        if len(batch_indices) > 1:
+            raise UserError(
+                f"predictions: there are {len(batch_indices)} loaders; expected one, or one table holds two "
+                "images of each place: leave this callback out."
+            )
+        places, rows_ = _flat(batch_indices), _rows(predictions)
+        if len(places) != len(rows_):
+            raise UserError(
+                f"predictions: {len(rows_)} images were predicted, and Lightning knows the places of "
+                f"{len(places)}; expected a map-style data set behind a DataLoader: leave this callback out."
+            )
+        rows = dict(zip(places, rows_, strict=True))
         if distributed.is_initialized():
             everyones: list[Any] = [None] * trainer.world_size
             distributed.gather_object(rows, everyones if trainer.is_global_zero else None)

@@ -148,7 +148,13 @@ def test_a_damaged_image_is_named_when_it_is_read(folder, workers):
         ("path,label\nnowhere.png,1\n", "line 2: .*nowhere.png does not exist"),
         ("path,label,split\nA,1,training\n", "line 2: split is 'training'"),
         ("path,label,split\nA,1,train\nB,0,\n", "1 of 2 lines name a split"),
-        ("path,label,slide,split\nA,1,x,train\nB,0,x,test\n", "slide x is in train and in test"),
+        ("path,label,slide,split\nA,1,x,train\nB,0,x,test\n", "slide x is in train and in test.* correct it"),
+        (
+            "path,label,split\nA,1,train\nB,0,test\n",
+            "slide s0, by the first field of the names, is in train and in test; .*give a column slide",
+        ),
+        ("path,label,slide\nA,1,x\nA,1,y\n", r"line 3: .*\.png stands in line 2 already"),
+        ("path,label,slide\nA,1,x\nB,0,\n", "line 3: names no slide; expected one in each line"),
         ("path,label\nA,1\nB,0\n", "expected both labels in each part"),
     ],
 )

@@ -74,6 +74,46 @@ def test_pymoo_learns():
 
 
 @pytest.mark.parametrize("name", MAKERS)
+def test_what_is_told_twice_or_was_never_asked_for_is_refused_and_harms_nothing(name):
+    searcher = MAKERS[name](SPACE, GOALS)
+    candidate = searcher.ask()
+    result = fulmen.Evaluation(evaluate(candidate.overlay))
+    searcher.tell(candidate, result)
+
+    with pytest.raises(UserError, match="candidate 0 was told already; expected one in flight"):
+        searcher.tell(candidate, result)
+    with pytest.raises(UserError, match="candidate 7 was never asked for"):
+        searcher.tell(fulmen.Candidate(7, {}), result)
+    again = MAKERS[name](SPACE, GOALS)
+    again.load_state_dict(searcher.state_dict())
+    assert again.ask() == searcher.ask()
+    with pytest.raises(UserError, match="candidate 0 was told already"):
+        again.tell(candidate, result)
+
+
+def test_a_sampler_that_has_tried_all_there_is_asks_for_no_more():
+    searcher = OptunaSearcher({"a": [0, 1], "b": [0, 1, 2]}, {"loss": "min"}, sampler="BruteForceSampler")
+    asked = []
+    while (candidate := searcher.ask()) is not None:
+        asked.append(tuple(candidate.overlay.values()))
+        searcher.tell(candidate, fulmen.Evaluation({"loss": 1.0}))
+
+    assert sorted(asked) == [(a, b) for a in (0, 1) for b in (0, 1, 2)]
+    again = OptunaSearcher({"a": [0, 1], "b": [0, 1, 2]}, {"loss": "min"}, sampler="BruteForceSampler")
+    again.load_state_dict(searcher.state_dict())
+    assert again.ask() is None
+
+
+def test_a_sampler_that_does_not_know_such_a_space_is_refused_when_it_is_asked():
+    searcher = OptunaSearcher(SPACE, {"loss": "min"}, sampler="BruteForceSampler")
+
+    with pytest.raises(
+        ConfigError, match=r"^searcher: sampler BruteForceSampler: .*step.*; choose another\.$"
+    ):
+        searcher.ask()
+
+
+@pytest.mark.parametrize("name", MAKERS)
 def test_another_library_that_asks_otherwise_is_noticed(name):
     searcher = MAKERS[name](SPACE, GOALS)
     for _ in range(3):

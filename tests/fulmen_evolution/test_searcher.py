@@ -458,6 +458,25 @@ def test_whole_numbers_are_searched_to_the_last():
     assert sorted(c.overlay["width"] for c in asked) == list(range(1, 61))
 
 
+def test_with_a_surrogate_nothing_is_asked_for_twice_whatever_deduplicate_says():
+    asked = drive(Evolution({"a": [0, 1], "b": [0, 1]}, GOALS, deduplicate=False), 30, wide_or_not)
+
+    assert sorted(tuple(c.overlay.values()) for c in asked) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def wide_or_not(overlay):
+    return fulmen.Evaluation({"accuracy": 0.5 + 0.1 * overlay["a"], "latency": 1.0 + overlay["b"]})
+
+
+def test_random_search_tells_of_a_canonical_name_that_is_none():
+    names = iter(["first", "second", None])
+    searcher = Random({"a": list(range(9))}, canonical=lambda overlay: next(names))
+    searcher.ask()
+
+    with pytest.raises(fulmen.UserError, match="searcher: canonical"):
+        searcher.ask()
+
+
 def test_random_search_ends_when_nothing_new_is_drawn():
     asked = drive(Random({"a": [0, 1, 2], "b": [0, 1]}, seed=0), 100, lambda _: fulmen.Evaluation())
 

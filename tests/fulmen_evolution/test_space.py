@@ -86,6 +86,18 @@ def test_whole_numbers_are_drawn_alike_the_ends_too():
     assert all(900 < (drawn == number).sum() < 1100 for number in (1, 2, 3, 4))
 
 
+@pytest.mark.parametrize(
+    "domain", [{"log_integer": [1, 1000]}, {"log_integer": [4, 512]}, {"integer": [1, 9]}]
+)
+def test_a_child_of_two_equal_numbers_is_that_number(domain):
+    space, generator = parse_space({"n": domain}), np.random.default_rng(0)
+
+    for number in range(4, 10):
+        assert space.domains[0].cross(number, number, generator) == number
+    moved = np.log([space.domains[0].mutate(8, generator) for _ in range(2000)])
+    assert abs(moved.mean() - np.log(8)) < (0.1 if "log_integer" in domain else 0.3)
+
+
 def test_descriptions_interpolate():
     space = parse_space({"x": {"linear": [0, 8]}})
 

@@ -188,6 +188,18 @@ def test_the_network_learns_and_exports():
     assert (exported(images) - network(images)).abs().max() <= 1e-5
 
 
+def test_values_that_do_not_go_together_are_drawn_again():
+    """Two channels cannot be shared among more than two branches."""
+    made = structure(genes=[Convolution(), Parallel()], limits={"Parallel": {"channels": [2, 4, 8]}})
+    generator = np.random.default_rng(0)
+    found = [made.sample(generator) for _ in range(50)]
+    found += [made.mutate(one, generator) for one in found for _ in range(4)]
+
+    parallel = [gene for one in found for gene in genes_from(one) if isinstance(gene, Parallel)]
+    assert {gene.channels for gene in parallel} == {2, 4, 8}
+    assert all(gene.branches <= gene.channels for gene in parallel)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -210,6 +222,15 @@ def test_the_network_learns_and_exports():
         (
             {"begin_with": [[Convolution()] * 10]},
             "begin_with: network 1 is none that this structure allows: 2 to 9",
+        ),
+        (
+            {"begin_with": [[Convolution(), Dropout(0.1), Dropout(0.1)]]},
+            r"begin_with: network 1: layer 3, Dropout\(rate=0.1\), cannot stand there so",
+        ),
+        ({"limits": {"Dropout": {"rate": ["0.1"]}}}, "limits: .*not supported between"),
+        (
+            {"genes": [Parallel()], "limits": {"Parallel": {"channels": [2], "branches": [3, 4]}}},
+            "limits: no gene could be drawn in 50 tries; the last: gene Parallel: channels is 2",
         ),
         ({"begin_with": [[Convolution()] * 3] * 2}, "begin_with: a network stands there twice"),
         ({"begin_with": ["convolution"]}, "begin_with: network 1 is 'convolution'; expected a list of genes"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
+from torch.utils.data import DataLoader, IterableDataset
 
 from fulmen.errors import ConfigError, UserError
 from fulmen_vision import Digits, ImageClassifier, ImageFolder, SmallCNN
@@ -61,6 +62,36 @@ def test_what_is_no_row_an_image_is_refused(tmp_path):
         predicted(Otherwise(), Digits(), tmp_path / "predictions.csv")
 
     assert not list(tmp_path.iterdir())
+
+
+class OfSeveral(ImageClassifier):
+    """Takes several loaders."""
+
+    def predict_step(self, batch, batch_idx, dataloader_idx=0):
+        return super().predict_step(batch, batch_idx)
+
+
+def test_two_loaders_are_refused(tmp_path):
+    loaders = [Digits().test_dataloader(), Digits().test_dataloader()]
+
+    with pytest.raises(UserError, match=r"^predictions: there are 2 loaders; expected one"):
+        predicted(OfSeveral(SmallCNN(width=4), 10), loaders, tmp_path / "predictions.csv")
+
+
+class Stream(IterableDataset):
+    """Images of which nobody knows the places."""
+
+    def __iter__(self):
+        return iter(torch.zeros(4, 1, 8, 8))
+
+
+def test_images_without_places_are_refused(tmp_path):
+    loader = DataLoader(Stream(), batch_size=2)
+
+    with pytest.raises(
+        UserError, match=r"^predictions: 4 images were predicted, and Lightning knows the places"
+    ):
+        predicted(ImageClassifier(SmallCNN(width=4), 10), loader, tmp_path / "predictions.csv")
 
 
 def test_another_ending_is_refused():
