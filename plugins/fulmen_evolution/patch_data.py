@@ -205,7 +205,7 @@ class TILPatches(_PatchData):
     Args:
         folder: Where the files are, in whatever folders below it; relative paths of the table start here.
         table: A CSV file with columns ``path`` and ``label``, and perhaps ``slide`` and ``split`` (train,
-            val, test), in the place of the names; None: the names.
+            val, test), each in every line, in the place of the names; None: the names.
         val_share: Of the patches, in whole slides, where no table names splits.
         test_share: Likewise.
         split_seed: Of that split; it does not follow ``seed_everything``.
