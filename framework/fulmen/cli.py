@@ -20,7 +20,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from fulmen import exits
-from fulmen.config import arguments, checkpoint_options, short_names
+from fulmen.config import arguments, checkpoint_options, nulls, short_names
 from fulmen.config.parse_log import parse_log
 from fulmen.config.parser import CheckedConfigFile, RunnerParser
 from fulmen.config.places import placed
@@ -176,6 +176,7 @@ class FulmenCLI(LightningCLI):
             raise
 
     def _instantiate_classes(self) -> None:
+        nulls.check(self.config.get(self.subcommand or "", self.config))
         if self.subcommand == "search":
             self._dump_config()
             parse_objectives(self.config_dump["objectives"])  # before a searcher that is told of them

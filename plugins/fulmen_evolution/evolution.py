@@ -48,7 +48,7 @@ from fulmen_evolution.told_costs import ToldCosts, Warp
 EPOCH = 8  # so many asks look at the same drawn neighbours
 CROWD = 64  # centres on a lattice; of a larger front, others are looked around in each epoch
 NAMES = 1 << 16  # of genotypes that are remembered; what is forgotten can be named again
-FORMAT = 4
+FORMAT = 5
 
 
 class EvolutionError(ValueError):
@@ -343,6 +343,7 @@ class SteadyState:
             "format": FORMAT,
             "seed": self.seed,
             "keys": list(self.space.keys),
+            "objectives": self.goals.named,
             "asked": self.asked,
             # Lists, of which a study writes only what is new.
             "told": list(self._lines),
@@ -363,11 +364,12 @@ class SteadyState:
                 f"state: another version of the evolution wrote it (format {state.get('format')!r}, here "
                 f"{FORMAT}); go on with that version"
             )
-        for name, expected in (("keys", list(self.space.keys)), ("seed", self.seed)):
+        mine = {"keys": list(self.space.keys), "seed": self.seed, "objectives": self.goals.named}
+        for name, expected in mine.items():
             if state.get(name) != expected:
                 raise EvolutionError(
-                    f"state: {name} is {state.get(name)!r}; expected {expected!r}: give the search the space "
-                    "and seed it began with"
+                    f"state: {name} is {state.get(name)!r}; expected {expected!r}: give the search the "
+                    "space, seed and objectives it began with"
                 )
         if self.asked:
             raise EvolutionError("a state is loaded into an evolution that has begun; make a new one")

@@ -190,7 +190,10 @@ def check_limits(gene: type[Gene], limits: Ranges) -> None:
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
             raise GeneError(f"gene {gene.__name__}: {name}: {values!r}; expected a list of one value or more")
         for value in values:
-            gene(**{**{n: v[0] for n, v in gene.ranges.items()}, name: value})
+            try:
+                gene(**{**{n: v[0] for n, v in gene.ranges.items()}, name: value})
+            except TypeError as error:
+                raise GeneError(f"gene {gene.__name__}: {name}: {value!r} is no value of its kind") from error
 
 
 def _another(value: Any, values: Sequence[Any], generator: np.random.Generator) -> Any:

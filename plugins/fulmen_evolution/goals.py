@@ -48,6 +48,7 @@ class Goals:
     """Several objectives, and how they are combined.
 
     Attributes:
+        named: Each goal's name and ``max`` or ``min``, as text.
         columns: How many costs a candidate has.
         free: Which of them are minimised, bool, shape (columns,); the others are only kept within limits.
         limits: The greatest feasible cost of each, infinite where there is no bound.
@@ -68,6 +69,7 @@ class Goals:
         self, goals: Sequence[Goal], combine: Combine = "pareto", weights: Mapping[str, float] | None = None
     ) -> None:
         self.goals = tuple(goals)
+        self.named = [f"{goal.name} {goal.mode}" for goal in goals]
         names = [goal.name for goal in goals]
         if not names:
             raise GoalError("objectives: there is none; expected one or more")

@@ -138,7 +138,8 @@ class Peer(fulmen.Searcher):
 
     @property
     def _identity(self) -> dict[str, Any]:
-        return {"keys": list(self.space.keys), "seed": self.seed, **self.identity()}
+        own = {"keys": list(self.space.keys), "seed": self.seed, "objectives": self.goals.named}
+        return {**own, **self.identity()}
 
     def identity(self) -> dict[str, Any]:
         """Return further plain data that a state is only good for."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -73,6 +75,22 @@ class PymooSearcher(Peer):
                 rows = [[d.unit(d.at(u)) for d, u in zip(domains, row, strict=True)] for row in X]
                 return np.array(rows).reshape(np.shape(X))
 
+        known = {
+            name
+            for base in inspect.getmro(algorithm_class)
+            if "__init__" in vars(base)
+            for name in inspect.signature(base).parameters
+        }
+        if unknown := sorted(set(self.options) - known):
+            near = difflib.get_close_matches(unknown[0], known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else "."
+            raise ConfigError(f"searcher: algorithm {self.algorithm}: no option {unknown[0]!r}{meant}")
+        size = self.options.get("pop_size", 2)
+        if not isinstance(size, int) or size < 2:
+            raise ConfigError(
+                f"searcher: algorithm {self.algorithm}: pop_size: expected a whole number, 2 or more, got "
+                f"{size!r:.60}."
+            )
         genetic = isinstance(algorithm_class, type) and issubclass(algorithm_class, GeneticAlgorithm)
         try:
             made = algorithm_class(**{**({"repair": ToMiddles()} if genetic else {}), **self.options})

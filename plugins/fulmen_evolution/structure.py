@@ -213,7 +213,7 @@ class Structure:
                 )
             try:
                 check_limits(named[name], ranges)
-            except (ValueError, TypeError) as error:
+            except ValueError as error:
                 raise SpaceError(f"limits: {error}") from error
         return {named[name]: ranges for name, ranges in limits.items()}
 

@@ -136,6 +136,12 @@ def test_another_library_that_asks_otherwise_is_noticed(name):
         ("pymoo", {"algorithm": "nsga7.NSGA7"}, "nsga7.NSGA7 cannot be imported"),
         ("optuna", {"objectives": [{"name": "a", "mode": "max", "bound": 0.9}]}, "objective a has a bound"),
         ("pymoo", {"objectives": None}, "objectives are missing"),
+        ("pymoo", {"options": {"popsize": 20}}, "no option 'popsize'; did you mean pop_size?"),
+        (
+            "pymoo",
+            {"options": {"pop_size": "two"}},
+            "pop_size: expected a whole number, 2 or more, got 'two'",
+        ),
         ("pymoo", {"space": {"x": {"linear": [1, 0]}}}, "x: the range"),
         ("optuna", {"seed": -1}, "seed is -1; expected 0 or more"),
     ],

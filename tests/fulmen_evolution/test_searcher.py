@@ -538,6 +538,19 @@ def test_the_seed_of_random_is_a_whole_number():
         Random(SPACE, seed="x")
 
 
+@pytest.mark.parametrize(
+    "other", [{"accuracy": "max", "size": "min"}, {"accuracy": "max"}, {"latency": "max"}]
+)
+def test_a_state_of_other_objectives_is_refused(other):
+    first = Evolution({"a": [0, 1, 2]}, GOALS)
+    drive(first, 2, lambda overlay: fulmen.Evaluation({"accuracy": 0.5, "latency": 1.0}))
+
+    with pytest.raises(
+        fulmen.UserError, match=r"state: objectives is \['accuracy max', 'latency min'\]; expected"
+    ):
+        Evolution({"a": [0, 1, 2]}, other).load_state_dict(first.state_dict())
+
+
 def test_a_canonical_name_that_is_no_text_is_refused():
     with pytest.raises(fulmen.UserError, match=r"canonical returned 8 for .*; expected a text"):
         Evolution({"width": [8]}, GOALS, canonical=lambda overlay: overlay["width"])
@@ -551,7 +564,7 @@ def test_the_state_of_another_space_or_seed_is_refused(make):
     ]
     state = make(*arguments[0]).state_dict()
     for other in arguments[1:]:
-        with pytest.raises(fulmen.UserError, match="give the search the space and seed it began with"):
+        with pytest.raises(fulmen.UserError, match=r"give the search the space.* it began with"):
             make(*other).load_state_dict(state)
 
 

@@ -227,7 +227,10 @@ def test_values_that_do_not_go_together_are_drawn_again():
             {"begin_with": [[Convolution(), Dropout(0.1), Dropout(0.1)]]},
             r"begin_with: network 1: layer 3, Dropout\(rate=0.1\), cannot stand there so",
         ),
-        ({"limits": {"Dropout": {"rate": ["0.1"]}}}, "limits: .*not supported between"),
+        (
+            {"limits": {"Dropout": {"rate": ["0.1"]}}},
+            "limits: gene Dropout: rate: '0.1' is no value of its kind",
+        ),
         (
             {"genes": [Parallel()], "limits": {"Parallel": {"channels": [2], "branches": [3, 4]}}},
             "limits: no gene could be drawn in 50 tries; the last: gene Parallel: channels is 2",

@@ -10,6 +10,7 @@ suggestions.py      what a user may have meant
 one_line_errors.py  makes a parser say just that
 places.py           where in a config stands what a component refused
 limits.py           numbers that make no sense
+nulls.py            nulls where an option takes none
 overlay.py          a candidate's values laid over a config
 analyzer_option.py  an analyzer as a part of an option's value
 parser.py           the parser that uses them all

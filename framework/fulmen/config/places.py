@@ -24,7 +24,7 @@ _OWNERS = {"overlay": "searcher"}
 
 
 @dataclass(frozen=True)
-class _Node:
+class Node:
     """An object of the config: its dotted key, its class and its options."""
 
     key: str
@@ -49,7 +49,7 @@ def placed(error: BaseException, config: Any, log: ParseLog) -> str:
     return f"{file}: {line}" if file else line
 
 
-def _in_object(said: str, node: _Node) -> tuple[str, str]:
+def _in_object(said: str, node: Node) -> tuple[str, str]:
     """Return the key of the option that a line begins with, or else of the object, and the line with it."""
     name = node.key.rpartition(".")[2]
     said = re.sub(rf"^{name}( \w+)?: ", "", said)  # as it says where no config is: `engine processes: ...`
@@ -77,11 +77,11 @@ def _by_first_words(said: str, config: Any) -> tuple[str | None, str]:
     return first, said
 
 
-def _node_that_raised(error: BaseException, config: Any) -> _Node | None:
+def _node_that_raised(error: BaseException, config: Any) -> Node | None:
     """Return the object of the config in whose making an error was raised, or None."""
-    nodes = list(_nodes(config))
+    everyone = list(nodes(config))
     for cls, names in _makers(error):
-        found = [node for node in nodes if node.cls is cls]
+        found = [node for node in everyone if node.cls is cls]
         if found:  # of several, the one whose options are those that it was made with
             return max(found, key=lambda node: sum(_is(names.get(k), v) for k, v in node.options.items()))
     return None
@@ -102,18 +102,18 @@ def _makers(error: BaseException) -> Iterator[tuple[type, Mapping[str, Any]]]:
         yield from _makers(error.__cause__)
 
 
-def _nodes(value: Any, key: str = "") -> Iterator[_Node]:
+def nodes(value: Any, key: str = "") -> Iterator[Node]:
     """Yield the objects of a config, those that stand in others too."""
     if isinstance(value, list | tuple):
         for item in value:
-            yield from _nodes(item, key)
+            yield from nodes(item, key)
         return
     inside = _plain(value)
     path = inside.get("class_path")
     if isinstance(path, str) and (cls := suggestions.imported_class(path)):
-        yield _Node(key, cls, _plain(inside.get("init_args")))
+        yield Node(key, cls, _plain(inside.get("init_args")))
     for name, inner in inside.items():
-        yield from _nodes(inner, f"{key}.{name}" if key else str(name))
+        yield from nodes(inner, f"{key}.{name}" if key else str(name))
 
 
 def _plain(value: Any) -> Mapping[str, Any]:

@@ -47,11 +47,22 @@ class Fidelity:
             raise ConfigError(f"fidelity: epochs: expected 1 or more, got {self.epochs}.")
         if self.data is not None and not 0 < self.data <= 1:
             raise ConfigError(f"fidelity: data: expected a share above 0 and up to 1, got {self.data}.")
+        for name in ("abort_after", "keep"):
+            if getattr(self, name) is None:
+                raise ConfigError(f"fidelity: {name}: expected a number, got null.")
         if self.abort_after < 1:
             raise ConfigError(f"fidelity: abort_after: expected 1 or more, got {self.abort_after}.")
         if (self.abort_metric is None) != (self.abort_below is None and self.abort_above is None):
             raise ConfigError("fidelity: abort_metric needs abort_below or abort_above, and they need it.")
-
+        if (
+            self.abort_below is not None
+            and self.abort_above is not None
+            and self.abort_below > self.abort_above
+        ):
+            raise ConfigError(
+                f"fidelity: abort_below: expected abort_above ({self.abort_above:g}) or less, got "
+                f"{self.abort_below:g}: all would be stopped."
+            )
         if self.rungs is not None:
             last = self.epochs or float("inf")
             rising = all(a < b for a, b in zip([0, *self.rungs], [*self.rungs, last], strict=True))
@@ -120,7 +131,7 @@ class Final:
     def __post_init__(self) -> None:
         for name in ("top_k", "seeds", "epochs"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if (value is None and name != "epochs") or (value is not None and value < 1):
                 raise ConfigError(f"final: {name}: expected 1 or more, got {value}.")
 
     def allowance(self, candidates: Fidelity, epochs: int | None) -> float:

@@ -109,6 +109,8 @@ def parse(specifications: Sequence[Mapping[str, Any] | Objective]) -> list[Objec
         if missing or unknown:
             what = f"lacks {missing[0]!r}" if missing else f"has no key {unknown[0]!r}"
             raise ConfigError(f"objectives: {dict(one)!r:.80} {what}; expected name, mode, source, bound.")
+        if not isinstance(one["name"], str) or not one["name"]:
+            raise ConfigError(f"objectives: name: expected a text, got {one['name']!r:.60}.")
         if one["mode"] not in ("max", "min"):
             raise ConfigError(f"objectives: {one['name']!r}: mode: expected max or min, got {one['mode']!r}.")
         if not isinstance(one["source"], Mapping):

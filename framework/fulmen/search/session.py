@@ -22,7 +22,7 @@ from fulmen.search.finishing import train_in_full
 from fulmen.search.interruption import deferred_signals
 from fulmen.search.loop import SearchLoop, Step
 from fulmen.search.objectives import front as front_of
-from fulmen.search.progress import Display, Standing, standing
+from fulmen.search.progress import Display, Standing, counted, standing
 from fulmen.search.rungs import LIMITS, limits, with_limits
 from fulmen.searching import Candidate, Engine, Objective, Searcher, Task
 from fulmen.study import Study, Told
@@ -131,9 +131,13 @@ class Session:
             stopped = stop.exists() and (self.budget.room(loop.asked) or bool(study.pending()))
             self._told = study.told()
             if before and before == len(self._told) and not stopped:
-                log.warning(
-                    "search: the budget was spent already (%d evaluations); a larger one extends it.", before
+                spent = not self.budget.room(loop.asked) or self.budget.seconds_left(worked) <= 0
+                why = (
+                    "the budget was spent already (%s); a larger one extends it."
+                    if spent
+                    else "%s done, and the searcher has nothing more to ask for."
                 )
+                log.warning(f"search: {why}", counted(before, "evaluation"))
             front = front_of(self._told, self.objectives)
             results.write_tables(self.folder, self._told, front, self.objectives)  # whatever finals come to
             if self.final is not None and not stopped and front:

@@ -137,6 +137,7 @@ def test_the_same_command_goes_on_and_a_larger_budget_extends(run_fulmen, write_
     assert "spent already" not in caplog.text
     assert search(run_fulmen, name, "--budget.evaluations=2").status == 0
     assert "search: the budget was spent already (2 evaluations); a larger one extends it." in caplog.text
+    assert "nothing more to ask for" not in caplog.text
     assert search(run_fulmen, name, "--budget.evaluations=4").status == 0
 
     with Study.read(Path("out")) as study:
@@ -283,6 +284,21 @@ class StopsItself(Searcher):
         self.asked = state["asked"]
 
 
+class One(StopsItself):
+    """Has one candidate in all."""
+
+    def ask(self):
+        return None if self.asked else super().ask()
+
+
+def test_a_searcher_that_has_no_more_is_told_from_a_budget_that_is_spent(run_fulmen, write_config, caplog):
+    name = write_config(searcher={"class_path": f"{__name__}.One"})
+    for _ in range(2):
+        assert search(run_fulmen, name).status == 0
+
+    assert "search: 1 evaluation done, and the searcher has nothing more to ask for." in caplog.text
+
+
 def test_quiet_is_quiet_with_a_config_that_was_written_out(run_fulmen, write_config):
     name = write_config()
     assert run_fulmen("search", "--config", name, "--run=out").status == 0
@@ -337,7 +353,7 @@ def test_a_hopeless_candidate_is_stopped_early(run_fulmen, write_config):
 
     table = Report.load("out").tables["candidates"]
     assert set(table["status"]) == {"stuck"}
-    assert table["failure"].str.contains(r"val_acc is .* after 1 epochs").all()
+    assert table["failure"].str.contains(r"val_acc is .* after 1 epochs \(abort_below 1\.1\)").all()
 
 
 def test_of_an_epoch_that_is_validated_twice_the_end_is_looked_at(run_fulmen, write_config):
@@ -351,7 +367,7 @@ def test_of_an_epoch_that_is_validated_twice_the_end_is_looked_at(run_fulmen, wr
     search(run_fulmen, name)
 
     (failure,) = Report.load("out").tables["candidates"]["failure"]
-    assert failure == "val_steps is 3 after 1 epochs"
+    assert failure == "val_steps is 3 after 1 epochs (abort_below 1000)"
 
 
 class Counts(ToyClassifier):
@@ -572,6 +588,19 @@ METRIC = {"name": "loss", "mode": "min", "source": {"metric": "val_loss"}}
         ),
         ({"budget": {"evaluations": 0}}, "search.yaml: budget.evaluations: expected 1 or more, got 0"),
         ({"budget": {"minutes": -1}}, "search.yaml: budget.minutes: expected a number above 0"),
+        ({"final": {"top_k": None}}, "search.yaml: final.top_k: expected 1 or more, got None"),
+        (
+            {"engine": {"class_path": "processes", "init_args": {"threads": None}}},
+            "search.yaml: engine.init_args.threads: expected a value, got null: give one, or leave it out",
+        ),
+        (
+            {"objectives": [{**METRIC, "name": None}]},
+            "search.yaml: objectives: name: expected a text, got None",
+        ),
+        (
+            {"fidelity": {"abort_metric": "val_acc", "abort_below": 0.5, "abort_above": 0.4}},
+            "search.yaml: fidelity.abort_below: expected abort_above (0.4) or less, got 0.5",
+        ),
         ({"fidelity": {"epochs": 0}}, "search.yaml: fidelity.epochs: expected 1 or more"),
         ({"fidelity": {"data": 1.5}}, "search.yaml: fidelity.data: expected a share"),
         (
