@@ -1,4 +1,4 @@
-"""Image classification: networks, a model and data that other plugins' configs compose by name.
+"""Image classification: networks, a model, data and a callback that other plugins' configs compose by name.
 
 This file is the list of public names; each module is imported when its name is first used.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fulmen_vision.idx import IdxImages as IdxImages
     from fulmen_vision.image_folder import ImageFolder as ImageFolder
     from fulmen_vision.npz import NpzImages as NpzImages
+    from fulmen_vision.predictions import Predictions as Predictions
     from fulmen_vision.resnet import ResNet18 as ResNet18
     from fulmen_vision.small_cnn import SmallCNN as SmallCNN
     from fulmen_vision.squeezenet import SqueezeNet as SqueezeNet
@@ -25,6 +26,7 @@ _MODULES = {
     "ImageClassifier": "classifier",
     "ImageFolder": "image_folder",
     "NpzImages": "npz",
+    "Predictions": "predictions",
     "ResNet18": "resnet",
     "SmallCNN": "small_cnn",
     "SqueezeNet": "squeezenet",
@@ -37,6 +39,7 @@ __all__ = [
     "ImageClassifier",
     "ImageFolder",
     "NpzImages",
+    "Predictions",
     "ResNet18",
     "SmallCNN",
     "SqueezeNet",

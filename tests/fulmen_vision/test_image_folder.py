@@ -187,10 +187,10 @@ def fit(folder, workers=0, resume=None, callbacks=(), **options):
 
 @pytest.mark.filterwarnings("ignore::UserWarning:lightning")
 def test_crops_change_with_the_epoch_and_not_with_the_number_of_processes(image_folder):
-    folder = image_folder()
+    folder = image_folder(each=5)
     here, elsewhere = fit(folder, enable_checkpointing=False), fit(folder, 2, enable_checkpointing=False)
 
-    assert len(here.seen) == 12  # 13 images in batches of 4, three epochs
+    assert len(here.seen) == 12  # 16 images in batches of 4, three epochs
     assert [e for e, *_ in here.seen] == [e for e, *_ in elsewhere.seen]
     assert all(torch.equal(a[1], b[1]) for a, b in zip(here.seen, elsewhere.seen, strict=True))
     epochs = [torch.cat([x for e, x, _ in here.seen if e == epoch]).sum() for epoch in range(3)]
@@ -200,7 +200,7 @@ def test_crops_change_with_the_epoch_and_not_with_the_number_of_processes(image_
 @pytest.mark.filterwarnings("ignore::UserWarning:lightning")
 @pytest.mark.parametrize("step", [4, 6], ids=["epoch end", "mid-epoch"])
 def test_a_resumed_run_sees_the_pixels_of_an_uninterrupted_one(image_folder, tmp_path, step):
-    folder = image_folder()
+    folder = image_folder(each=5)
     saver = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=step, save_top_k=-1)
     whole = fit(folder, callbacks=[saver])
 

@@ -24,6 +24,7 @@ def test_the_components_are_those_of_the_docs():
         ("data", "npz"),
         ("data", "idx"),
         ("data", "image_folder"),
+        ("callback", "predictions"),
     }
 
 

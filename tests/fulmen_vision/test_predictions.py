@@ -11,8 +11,7 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch.utils.data import DataLoader, IterableDataset
 
 from fulmen.errors import ConfigError, UserError
-from fulmen_vision import Digits, ImageClassifier, ImageFolder, SmallCNN
-from fulmen_vision.predictions import Predictions
+from fulmen_vision import Digits, ImageClassifier, ImageFolder, Predictions, SmallCNN
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning", "ignore::UserWarning:torchmetrics")
 

@@ -10,8 +10,7 @@ import torch
 from lightning.pytorch import Trainer, seed_everything
 
 from fulmen.testing.processes import in_fresh_processes
-from fulmen_vision import Digits, ImageClassifier, SmallCNN
-from fulmen_vision.predictions import Predictions
+from fulmen_vision import Digits, ImageClassifier, Predictions, SmallCNN
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::UserWarning")]
 

@@ -90,14 +90,11 @@ class StopHopeless(pl.Callback):
         epoch = trainer.current_epoch + 1
         if self.metric is not None and epoch == self.after:
             value = _logged(trainer, self.metric, "abort_metric")
-            beyond = {
-                "abort_below": self.below is not None and value < self.below and self.below,
-                "abort_above": self.above is not None and value > self.above and self.above,
-            }
-            for name, limit in beyond.items():
-                if limit is not False:
-                    why = f"{self.metric} is {value:.4g} after {epoch} epochs ({name} {limit:.4g})"
-                    raise Hopeless("stuck", why, self.reached)
+            below = self.below is not None and value < self.below
+            if below or (self.above is not None and value > self.above):
+                limit = f"abort_below {self.below:.4g}" if below else f"abort_above {self.above:.4g}"
+                why = f"{self.metric} is {value:.4g} after {epoch} epochs ({limit})"
+                raise Hopeless("stuck", why, self.reached)
         if epoch in self.rungs:
             self._hold_to_rung(epoch, _logged(trainer, self.rung_metric, "rungs"))
 
